@@ -1,0 +1,131 @@
+//! CA keys and the certificates they sign. The keys are sealed here and opened by the CA's own
+//! program; this crate never holds one in the clear.
+
+use serde_json::json;
+
+use super::grants::known_grant;
+use super::{Authority, Done, acting_person};
+use crate::certificate::{KeyId, Specification, principal};
+use crate::error::{Error, Result};
+use crate::grant::{Actor, Phase, Window};
+use crate::id::GrantId;
+use crate::person::fingerprint;
+use crate::store::{CaKey, CaKind, Issued};
+use ssh_key::public::KeyData;
+
+/// A CA's public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaPublicKey {
+    /// `SHA256:…`
+    pub fingerprint: String,
+    /// In OpenSSH form.
+    pub public_key: String,
+}
+
+impl Authority {
+    /// Stores the key pair of a CA that has none, its private key sealed by the caller.
+    ///
+    /// # Errors
+    /// Refused when that CA has a key, or the same key serves as the other CA.
+    pub fn add_ca_key(
+        &self,
+        actor: &Actor,
+        kind: CaKind,
+        fingerprint: &str,
+        public_key: &str,
+        sealed_private_key: &str,
+    ) -> Result<()> {
+        self.change(actor, "ca.add", &kind.to_string(), |tx, now| {
+            if !tx.ca_keys(kind)?.is_empty() {
+                return Err(Error::refused(format!("there is a {kind} CA key already"))
+                    .next("ssh-ca public-key shows it."));
+            }
+            let other = if kind == CaKind::User { CaKind::Host } else { CaKind::User };
+            if tx.ca_keys(other)?.iter().any(|key| key.fingerprint == fingerprint) {
+                return Err(Error::refused("user and host CA must not share a key"));
+            }
+            tx.add_ca_key(&CaKey {
+                kind,
+                fingerprint: fingerprint.to_owned(),
+                public_key: public_key.to_owned(),
+                sealed_private_key: sealed_private_key.to_owned(),
+                created_at: now,
+            })?;
+            Ok(Done::new((), json!({ "fingerprint": fingerprint })))
+        })
+    }
+
+    /// A CA's keys, the one that signs first.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn ca_keys(&self, kind: CaKind) -> Result<Vec<CaKey>> {
+        self.read(|tx, _| tx.ca_keys(kind))
+    }
+
+    /// The record of the certificate with this serial number, if one was issued.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn issued(&self, serial: u64) -> Result<Option<Issued>> {
+        self.read(|tx, _| tx.issued(serial))
+    }
+
+    /// Issues a certificate over `public_key` for a live grant. What it says is made here from the
+    /// grant, `sign` only signs it; the record is committed before the certificate is handed out, so
+    /// one that could not be recorded is never seen.
+    ///
+    /// # Errors
+    /// Refused when the grant is not active or the person suspended; whatever `sign` fails with.
+    pub fn issue<C>(
+        &self,
+        actor: &Actor,
+        id: &GrantId,
+        public_key: &KeyData,
+        ca: &str,
+        sign: impl FnOnce(&Specification) -> Result<C>,
+    ) -> Result<(Specification, C)> {
+        self.change(actor, "certificate.issue", id.as_str(), |tx, now| {
+            let grant = known_grant(tx, id)?;
+            acting_person(tx, &grant.ask().person)?;
+            let phase = grant.phase(now);
+            let (Phase::Active | Phase::Scheduled, Some(window)) = (phase, grant.window()) else {
+                return Err(Error::refused(format!(
+                    "{id} is {phase}, so there is no window to sign"
+                ))
+                .next(format!("jitctl show {id}")));
+            };
+            // A host whose clock is a little behind lets the person in; the end is never moved.
+            let opens = window.not_before.before(self.config.clock_skew);
+            let specification = Specification {
+                serial: tx.next_serial()?,
+                public_key: public_key.clone(),
+                key_id: KeyId {
+                    grant: id.clone(),
+                    person: grant.ask().person.clone(),
+                    sudo: grant.ask().sudo,
+                },
+                principals: vec![principal(&grant.ask().login, &grant.ask().place)],
+                validity: Window::new(opens, window.not_after)?,
+                permissions: grant.terms().permissions.clone(),
+            };
+            let certificate = sign(&specification)?;
+            let issued = Issued {
+                serial: specification.serial,
+                grant: id.clone(),
+                person: grant.ask().person.clone(),
+                key: fingerprint(public_key),
+                ca: ca.to_owned(),
+                at: now,
+            };
+            tx.add_issued(&issued)?;
+            let detail = json!({
+                "serial": issued.serial, "person": issued.person, "key": issued.key,
+                "ca": issued.ca, "principals": specification.principals,
+                "valid_after": specification.validity.not_before.rfc3339(),
+                "valid_before": specification.validity.not_after.rfc3339(),
+            });
+            Ok(Done::new((specification, certificate), detail))
+        })
+    }
+}

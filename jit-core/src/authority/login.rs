@@ -1,0 +1,323 @@
+//! Logging in: what PAM asks, answered on the authority's own machine.
+
+use serde_json::json;
+
+use super::grants::{approvers, known_grant};
+use super::{Authority, Done, NewRequest, known_person};
+use crate::cover::{Cover, Wanted, cover};
+use crate::error::{Error, Result};
+use crate::factor::{PersonOrNobody, Verdict};
+use crate::grant::{Action, Actor, Ask, Phase, Program, State};
+use crate::host::Host;
+use crate::id::GrantId;
+use crate::login::{Attempt, Entry, Evidence, Identity, LoginService, Opened, Standing};
+use crate::name::{Login, PersonName, Place, Reason};
+use crate::policy::{self, Decision, Policy};
+use crate::process::Anchor;
+use crate::session::Session;
+use crate::store::{GrantFilter, Tx};
+use crate::time::{Span, Timestamp};
+
+impl LoginService for Authority {
+    fn identify(&self, evidence: &Evidence<'_>, attempt: &Attempt) -> Result<Identity> {
+        self.read(|tx, now| {
+            let identity = match evidence {
+                Evidence::Ssh(report) => self.identify_ssh(tx, *report, &attempt.login, now)?,
+                Evidence::Local { audit_session } => {
+                    self.identify_local(tx, *audit_session, &attempt.login)?
+                }
+            };
+            let person = tx.person(&identity.person)?.ok_or_else(|| {
+                Error::refused(format!("{} ({}) is no person", identity.person, identity.by))
+            })?;
+            if person.suspended {
+                return Err(Error::refused(format!("{} is suspended", identity.person)));
+            }
+            Ok(identity)
+        })
+    }
+
+    fn verify_factor(
+        &self,
+        who: Result<&Identity, &Error>,
+        typed: &str,
+        attempt: &Attempt,
+    ) -> Result<Verdict> {
+        let (subject, actor, by) = match who {
+            Ok(identity) => (
+                PersonOrNobody::Person(identity.person.clone()),
+                Actor::Person(identity.person.clone()),
+                identity.by.clone(),
+            ),
+            Err(error) => {
+                (PersonOrNobody::Nobody, Actor::Program(Program::PamJit), error.what().to_owned())
+            }
+        };
+        self.change(&actor, "factor.verify", subject.key(), |tx, now| {
+            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let detail = json!({
+                "for": attempt.describe(), "who": by, "result": verdict.to_string(),
+            });
+            let done = Done::new(verdict, detail);
+            Ok(if verdict.accepted() { done } else { done.refused() })
+        })
+    }
+
+    fn anyone_may_enter(&self, attempt: &Attempt) -> Result<bool> {
+        let object = format!("{}@{}", attempt.login, self.config.host);
+        self.change(&Actor::Program(Program::PamJit), "login.check", &object, |tx, now| {
+            let host = self.this_host(tx)?;
+            let mut found = false;
+            for person in tx.people()? {
+                found |= self
+                    .cover(tx, &person.name, &attempt.login, &host, attempt.action, now)?
+                    .is_some();
+            }
+            let done =
+                Done::new(found, json!({ "for": attempt.describe(), "anyone_covered": found }));
+            Ok(if found { done } else { done.refused() })
+        })
+    }
+
+    fn may_enter(&self, who: &Identity, attempt: &Attempt) -> Result<Entry> {
+        let actor = Actor::Person(who.person.clone());
+        let action = match attempt.action {
+            Action::Login => "login.check",
+            Action::Sudo => "sudo.check",
+        };
+        let object = format!("{}@{}", attempt.login, self.config.host);
+        self.change(&actor, action, &object, |tx, now| {
+            let host = self.this_host(tx)?;
+            let cover = self.cover(tx, &who.person, &attempt.login, &host, attempt.action, now)?;
+            let mut detail = json!({ "for": attempt.describe(), "who": who.by });
+            Ok(match cover {
+                Some(cover) => {
+                    detail["until"] = json!(cover.deadline.rfc3339());
+                    detail["grants"] = json!(cover.grants);
+                    Done::new(Entry::Granted(cover), detail)
+                }
+                None => {
+                    detail["why"] = json!("no cover");
+                    // Where it can't be told, the policy takes no request.
+                    let (person, login) = (&who.person, &attempt.login);
+                    let may_ask = self
+                        .policy()
+                        .and_then(|p| self.offer(tx, &p, person, login, attempt.action, now))
+                        .is_ok_and(|offer| offer.is_some());
+                    Done::new(Entry::NoCover { may_ask }, detail).refused()
+                }
+            })
+        })
+    }
+
+    fn file_request(&self, who: &Identity, attempt: &Attempt, reason: &str) -> Result<Standing> {
+        let sudo = attempt.action == Action::Sudo;
+        let reason = Reason::parse(reason)?;
+        let policy = self.policy()?;
+        let (person, login) = (&who.person, &attempt.login);
+        let offer =
+            self.read(|tx, now| self.offer(tx, &policy, person, login, attempt.action, now))?;
+        let longest = offer
+            .and_then(|decision| decision.longest)
+            .ok_or_else(|| Error::refused("the policy takes no request for this"))?;
+        let ask = Ask {
+            person: who.person.clone(),
+            login: attempt.login.clone(),
+            place: Place::Host(self.config.host.clone()),
+            sudo,
+            duration: self.config.default_duration.min(longest),
+            start: None,
+            reason,
+        };
+        let grant = self.request(&NewRequest { ask, by: Actor::Person(who.person.clone()) })?;
+        self.standing(grant.id())
+    }
+
+    fn standing(&self, id: &GrantId) -> Result<Standing> {
+        let policy = self.policy()?;
+        self.read(|tx, now| {
+            let grant = known_grant(tx, id)?;
+            let phase = grant.phase(now);
+            let could = if phase == Phase::Requested {
+                let requester = known_person(tx, &grant.ask().person)?;
+                let names = approvers(&grant);
+                self.who_could(tx, &policy, grant.ask(), &requester, &names, now)?
+            } else {
+                Vec::new()
+            };
+            let answer = match grant.state() {
+                State::Denied { by, reason, .. } => {
+                    let by = match by {
+                        Actor::Person(name) => name.to_string(),
+                        other => other.to_string(),
+                    };
+                    Some(match reason {
+                        Some(reason) => format!("{by}: {reason}"),
+                        None => by,
+                    })
+                }
+                _ => None,
+            };
+            Ok(Standing {
+                id: id.clone(),
+                phase,
+                duration: grant.ask().duration,
+                lapses_at: grant.lapses_at(),
+                approvers: could,
+                answer,
+            })
+        })
+    }
+
+    fn session_opened(
+        &self,
+        who: &Identity,
+        attempt: &Attempt,
+        uid: u32,
+        anchor: Anchor,
+    ) -> Result<Opened> {
+        let boot = self.clock.boot()?;
+        let actor = Actor::Person(who.person.clone());
+        let object = format!("{}@{}", attempt.login, self.config.host);
+        self.change(&actor, "session.open", &object, |tx, now| {
+            if !self.keeper_runs() {
+                return Err(Error::refused("jitd does not run, so nobody could end the session")
+                    .next("Start it: systemctl start jitd."));
+            }
+            // An audit session of somebody else's is that of whoever started sshd by hand. A sudo is
+            // found by its own process as well.
+            let own = anchor.audit_session.is_some() && anchor.audit_uid == Some(uid);
+            if attempt.action == Action::Login && !own {
+                return Err(Error::refused(
+                    "the session has no audit session of its own to end it by",
+                )
+                .next("Put pam_loginuid.so before pam_jit.so into the session stack."));
+            }
+            let host = self.this_host(tx)?;
+            let cover = self
+                .cover(tx, &who.person, &attempt.login, &host, attempt.action, now)?
+                .ok_or_else(|| Error::refused("no cover any more"))?;
+            let session = Session {
+                id: 0,
+                action: attempt.action,
+                person: who.person.clone(),
+                login: attempt.login.clone(),
+                uid,
+                host: host.name.clone(),
+                anchor,
+                boot_id: boot.boot_id,
+                opened_at: now,
+                opened_boot_ms: boot.millis,
+                rhost: attempt.rhost.clone(),
+                tty: attempt.tty.clone(),
+                grants: cover.grants.clone(),
+                closed_at: None,
+                ended: None,
+            };
+            let id = tx.add_session(&session)?;
+            let detail = json!({
+                "session": id, "for": attempt.describe(), "who": who.by, "grants": cover.grants,
+                "until": cover.deadline.rfc3339(), "pid": session.anchor.pid,
+                "audit_session": session.anchor.audit_session,
+            });
+            let [grant, ..] = cover.grants.as_slice() else {
+                return Err(Error::refused("no cover any more"));
+            };
+            let opened =
+                Opened { host: host.name, deadline: cover.deadline, now, grant: grant.clone() };
+            Ok(Done::new(opened, detail))
+        })
+    }
+
+    fn session_closed(&self, anchor: &Anchor) -> Result<()> {
+        let found = self.read(|tx, _| {
+            let sessions = tx.sessions(&self.config.host)?;
+            Ok(sessions.into_iter().find(|session| {
+                session.anchor.pid == anchor.pid
+                    && session.anchor.started == anchor.started
+                    && session.closed_at.is_none()
+            }))
+        })?;
+        let Some(session) = found else { return Ok(()) };
+        let actor = Actor::Person(session.person.clone());
+        let object = format!("{}@{}", session.login, session.host);
+        self.change(&actor, "session.close", &object, |tx, now| {
+            let closed = Session { closed_at: Some(now), ..session.clone() };
+            tx.put_session(&closed)?;
+            Ok(Done::new((), json!({ "session": session.id, "action": session.action })))
+        })
+    }
+
+    fn exempt_used(&self, attempt: &Attempt, phase: &'static str) -> Result<()> {
+        let object = format!("{}@{}", attempt.login, self.config.host);
+        self.change(&Actor::Program(Program::PamJit), "login.exempt", &object, |_, _| {
+            Ok(Done::new((), json!({ "for": attempt.describe(), "phase": phase })))
+        })
+    }
+}
+
+impl Authority {
+    /// Whether a `jitd` runs that would end a session: it holds a lock while it does.
+    pub fn keeper_runs(&self) -> bool {
+        crate::process::is_locked(&self.config.keeper_lock())
+    }
+
+    /// What the policy would say to a request for this, unless it would say no.
+    pub(super) fn offer(
+        &self,
+        tx: &dyn Tx,
+        policy: &Policy,
+        person: &PersonName,
+        login: &Login,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Option<Decision>> {
+        let requester = known_person(tx, person)?;
+        let ask = Ask {
+            person: person.clone(),
+            login: login.clone(),
+            place: Place::Host(self.config.host.clone()),
+            sudo: action == Action::Sudo,
+            // The shortest there is: whether a role fits otherwise is the question.
+            duration: Span::from_secs(1)?,
+            start: None,
+            reason: Reason::parse("may ask")?,
+        };
+        let decision = self.decide(tx, policy, &ask, &requester, &[], now)?;
+        Ok(Some(decision)
+            .filter(|decision| !matches!(decision.verdict, policy::Verdict::Deny { .. })))
+    }
+
+    /// Whose cover it is, and until when.
+    pub(super) fn cover(
+        &self,
+        tx: &dyn Tx,
+        person: &PersonName,
+        login: &Login,
+        host: &Host,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Option<Cover>> {
+        // Suspending or removing somebody takes effect at once, whatever their grants say.
+        if tx.person(person)?.is_none_or(|person| person.suspended) {
+            return Ok(None);
+        }
+        let filter = GrantFilter {
+            person: Some(person.clone()),
+            alive_at: Some(now),
+            ..GrantFilter::default()
+        };
+        let grants = tx.grants(&filter)?;
+        Ok(cover(Wanted { person, login, host, action }, &grants, now))
+    }
+}
+
+impl Attempt {
+    /// What the log says of it.
+    pub fn describe(&self) -> serde_json::Value {
+        json!({
+            "action": self.action, "login": self.login, "service": self.service,
+            "from": self.rhost, "tty": self.tty,
+        })
+    }
+}

@@ -1,0 +1,504 @@
+//! The verbs of the authority on a real store.
+
+use std::collections::BTreeSet;
+use std::sync::Barrier;
+
+use super::testing::*;
+use super::*;
+use crate::audit::Record;
+use crate::error::Kind;
+use crate::factor::Verdict;
+use crate::grant::{Action, Phase};
+use crate::login::{Entry, Evidence, LoginService};
+use crate::name::{HostName, Login};
+use crate::process::Anchor;
+
+fn new(name: &str, seconds: u64) -> NewRequest {
+    NewRequest { ask: ask(name, seconds), by: Actor::Person(person(name)) }
+}
+
+fn records(desk: &Desk) -> Vec<Record> {
+    desk.authority.last_records(10_000).unwrap()
+}
+
+fn anchor() -> Anchor {
+    Anchor { audit_session: Some(7), audit_uid: Some(1000), ..Anchor::here().unwrap() }
+}
+
+/// Holds the keeper's lock, as jitd does.
+fn keeper(desk: &Desk) -> nix::fcntl::Flock<std::fs::File> {
+    let file = std::fs::File::create(desk.authority.config.keeper_lock()).unwrap();
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap()
+}
+
+#[test]
+fn a_request_is_approved_by_another_and_covers_until_its_end() {
+    let desk = Desk::new();
+    let grant = desk.authority.request(&new("alice", 600)).unwrap();
+    assert_eq!(desk.authority.standing(grant.id()).unwrap().phase, Phase::Requested);
+    let (approved, _) = desk.authority.approve(grant.id(), &person("bob")).unwrap();
+    let who = desk
+        .authority
+        .identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt("deploy", Action::Login))
+        .unwrap();
+    let entry = desk.authority.may_enter(&who, &attempt("deploy", Action::Login)).unwrap();
+    let Entry::Granted(cover) = entry else { panic!("no cover") };
+    assert_eq!(cover.deadline, approved.window().unwrap().not_after);
+    desk.clock.pass(600);
+    let entry = desk.authority.may_enter(&who, &attempt("deploy", Action::Login)).unwrap();
+    assert_eq!(entry, Entry::NoCover { may_ask: true });
+    let log = desk.authority.verify_log().unwrap();
+    assert_eq!(log.records, records(&desk).len() as u64);
+}
+
+#[test]
+fn no_path_lets_somebody_approve_their_own_request() {
+    let desk = Desk::new();
+    // bob is a lead, so the policy's `from` names him; his own request is still not his to approve.
+    let own = desk.authority.request(&new("bob", 60)).unwrap();
+    for name in ["bob", "BOB", "Bob"] {
+        let error = desk.authority.approve(own.id(), &person(name)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+    }
+    let alices = desk.authority.request(&new("alice", 60)).unwrap();
+    assert!(desk.authority.approve(alices.id(), &person("alice")).is_err(), "no lead at all");
+    let refusals = records(&desk)
+        .into_iter()
+        .filter(|r| r.action == "grant.approve" && r.outcome == Outcome::Refused);
+    assert_eq!(refusals.count(), 4, "each refusal is on the log");
+    assert_eq!(desk.authority.grant(own.id()).unwrap().0.version(), 1, "nothing was changed");
+}
+
+#[test]
+fn an_empty_or_missing_policy_denies() {
+    let desk = Desk::new();
+    let policy = desk.dir.path().join("policy.toml");
+    std::fs::write(&policy, "").unwrap();
+    assert_eq!(desk.authority.request(&new("alice", 60)).unwrap_err().kind(), Kind::Refused);
+    std::fs::remove_file(&policy).unwrap();
+    assert_eq!(desk.authority.request(&new("alice", 60)).unwrap_err().kind(), Kind::Misconfigured);
+    let who = desk
+        .authority
+        .identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt("deploy", Action::Login))
+        .unwrap();
+    let entry = desk.authority.may_enter(&who, &attempt("deploy", Action::Login)).unwrap();
+    assert_eq!(entry, Entry::NoCover { may_ask: false });
+    assert!(desk.authority.authorized_keys(&Login::parse("deploy").unwrap()).unwrap().is_empty());
+}
+
+#[test]
+fn a_duration_beyond_the_maximum_is_refused() {
+    let desk = Desk::new();
+    let error = desk.authority.request(&new("alice", 3601)).unwrap_err();
+    assert!(error.what().contains("at most 1h"), "{error}");
+    assert!(desk.authority.request(&new("alice", 3600)).is_ok());
+}
+
+#[test]
+fn racing_decisions_have_one_winner_and_the_losers_are_told() {
+    let desk = Desk::new();
+    for _ in 0..20 {
+        let grant = desk.authority.request(&new("alice", 600)).unwrap();
+        let start = Barrier::new(4);
+        let run = |verb: fn(&Authority, &crate::id::GrantId) -> Result<()>| {
+            let authority = desk.again();
+            let (start, id) = (&start, grant.id().clone());
+            move || {
+                start.wait();
+                verb(&authority, &id)
+            }
+        };
+        let results: Vec<Result<()>> = std::thread::scope(|scope| {
+            let racers = [
+                scope.spawn(run(|a, id| a.approve(id, &person("bob")).map(drop))),
+                scope.spawn(run(|a, id| a.approve(id, &person("carol")).map(drop))),
+                scope.spawn(run(|a, id| a.deny(id, &Actor::Root, None).map(drop))),
+                scope.spawn(run(|a, id| a.cancel(id, &Actor::Person(person("alice"))).map(drop))),
+            ];
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        for lost in results.into_iter().filter_map(Result::err) {
+            assert_eq!(lost.kind(), Kind::Conflict, "{lost}");
+        }
+    }
+    desk.authority.verify_log().unwrap();
+}
+
+#[test]
+fn of_100_parallel_attempts_with_one_code_exactly_one_is_accepted() {
+    let desk = Desk::new();
+    for _ in 0..5 {
+        desk.clock.pass(600);
+        let code = desk.code("alice");
+        let start = Barrier::new(100);
+        let accepted: usize = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..100)
+                .map(|_| {
+                    let (authority, start, code) = (desk.again(), &start, &code);
+                    scope.spawn(move || {
+                        start.wait();
+                        usize::from(authority.prove(&person("alice"), code, "race").is_ok())
+                    })
+                })
+                .collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).sum()
+        });
+        assert_eq!(accepted, 1);
+    }
+}
+
+#[test]
+fn twenty_parallel_guesses_never_exceed_the_limit() {
+    let desk = Desk::new();
+    let start = Barrier::new(20);
+    let looked_at: usize = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..20)
+            .map(|i| {
+                let (authority, start) = (desk.again(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let error = authority.prove(&person("alice"), &format!("x{i}"), "race");
+                    usize::from(error.unwrap_err().what().contains("no code of"))
+                })
+            })
+            .collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).sum()
+    });
+    assert_eq!(looked_at, desk.authority.config.factor.attempts as usize);
+}
+
+#[test]
+fn an_unknown_or_unenrolled_person_leaves_the_same_traces_and_gets_no_further() {
+    let desk = Desk::new();
+    let dora = person("dora");
+    desk.authority.add_person(&Actor::Root, &dora, &BTreeSet::new(), &[public_key(9)]).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let unenrolled =
+        desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(9))), &attempt).unwrap();
+    let unknown = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(77))), &attempt);
+    let verdict = desk.authority.verify_factor(Ok(&unenrolled), "123456", &attempt).unwrap();
+    assert_eq!(verdict, Verdict::NotEnrolled);
+    let error = unknown.unwrap_err();
+    let verdict = desk.authority.verify_factor(Err(&error), "123456", &attempt).unwrap();
+    assert_eq!(verdict, Verdict::NotEnrolled);
+    let log = records(&desk);
+    let last = log.last().unwrap();
+    assert_eq!((last.action.as_str(), last.object.as_str()), ("factor.verify", "-"));
+    assert!(last.detail.contains("is nobody's"), "the log says what happened: {}", last.detail);
+}
+
+#[test]
+fn a_clock_that_stepped_back_below_the_last_record_denies() {
+    let desk = Desk::new();
+    let code = desk.code("alice");
+    desk.clock.set_wall(NOW - 3600);
+    for error in [
+        desk.authority.prove(&person("alice"), &code, "x").unwrap_err(),
+        desk.authority.request(&new("alice", 60)).unwrap_err(),
+        desk.authority.grant_alone(&ask("alice", 60)).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.to_string().contains("jitctl clock accept"), "{error}");
+    }
+    desk.clock.set_wall(-5);
+    assert!(desk.authority.now().unwrap_err().what().contains("before 1970"));
+    // An administrator can say that it was the log that was ahead.
+    desk.clock.set_wall(NOW - 3600);
+    desk.authority.accept_clock(&reason()).unwrap();
+    desk.authority.request(&new("alice", 60)).unwrap();
+    desk.authority.verify_log().unwrap();
+    assert!(desk.authority.accept_clock(&reason()).is_err(), "now it is not behind any more");
+}
+
+#[test]
+fn a_clock_adjusted_by_a_moment_stands_still() {
+    let desk = Desk::new();
+    desk.authority.request(&new("alice", 60)).unwrap();
+    let before = desk.authority.now().unwrap();
+    desk.clock.set_wall(i64::try_from(before.unix()).unwrap() - 3);
+    assert_eq!(desk.authority.now().unwrap(), before);
+}
+
+#[test]
+fn a_session_whose_end_nobody_could_enforce_is_not_opened() {
+    let desk = Desk::new();
+    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    let error = desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap_err();
+    assert!(error.what().contains("jitd does not run"), "{error}");
+    let _keeper = keeper(&desk);
+    let nothing = Anchor { audit_session: None, scope: None, ..anchor() };
+    let error = desk.authority.session_opened(&who, &attempt, 1000, nothing).unwrap_err();
+    assert!(error.to_string().contains("pam_loginuid"), "{error}");
+    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    assert_eq!(desk.authority.watched().unwrap().len(), 1);
+}
+
+#[test]
+fn revoking_one_grant_leaves_the_session_to_the_other_and_revoking_both_ends_it() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    let first = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let second = desk.authority.grant_alone(&ask("alice", 900)).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    let left = || desk.authority.watched().unwrap()[0].millis_left;
+    assert_eq!(left(), 900_000);
+    let revoke = |id| desk.authority.revoke(&RevokeWhich::Id(id), &Actor::Root, &reason());
+    revoke(second.id().clone()).unwrap();
+    assert_eq!(left(), 600_000);
+    revoke(first.id().clone()).unwrap();
+    assert_eq!(left(), 0);
+}
+
+#[test]
+fn suspending_or_removing_a_person_ends_their_cover_at_once() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let evidence = Desk::report(1);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.suspend(&Actor::Root, &person("alice"), true).unwrap();
+    assert!(desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).is_err());
+    assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
+    assert!(desk.authority.request(&new("alice", 60)).is_err());
+    desk.authority.suspend(&Actor::Root, &person("alice"), false).unwrap();
+    assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 600_000);
+    desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
+    assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
+}
+
+#[test]
+fn whoever_gets_a_removed_name_inherits_nothing() {
+    let desk = Desk::new();
+    let active = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let waiting = desk.authority.request(&new("alice", 600)).unwrap();
+    desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
+    let key = [public_key(40)];
+    desk.authority.add_person(&Actor::Root, &person("alice"), &BTreeSet::new(), &key).unwrap();
+    let phase = |id| desk.authority.standing(id).unwrap().phase;
+    assert_eq!((phase(active.id()), phase(waiting.id())), (Phase::Revoked, Phase::Denied));
+    assert!(!desk.authority.factor_status(&person("alice")).unwrap().enrolled);
+    assert_eq!(desk.authority.keys(&person("alice")).unwrap().len(), 1);
+
+    let web2 = HostName::parse("web-2").unwrap();
+    desk.authority.put_host(&Actor::Root, &web2, &BTreeSet::new()).unwrap();
+    let mut elsewhere = ask("bob", 600);
+    elsewhere.place = crate::name::Place::Host(web2.clone());
+    let there = desk.authority.grant_alone(&elsewhere).unwrap();
+    desk.authority.remove_host(&Actor::Root, &web2).unwrap();
+    desk.authority.put_host(&Actor::Root, &web2, &BTreeSet::new()).unwrap();
+    assert_eq!(phase(there.id()), Phase::Revoked);
+}
+
+#[test]
+fn two_people_in_one_account_are_two_people_in_sudo_too() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    let mut with_sudo = ask("alice", 600);
+    with_sudo.sudo = true;
+    desk.authority.grant_alone(&with_sudo).unwrap();
+    desk.authority.grant_alone(&ask("bob", 600)).unwrap();
+    let attempt_login = attempt("deploy", Action::Login);
+    for (seed, audit_session) in [(1, 11), (2, 12)] {
+        let report = Desk::report(seed);
+        let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt_login).unwrap();
+        let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
+        desk.authority.session_opened(&who, &attempt_login, 1000, anchor).unwrap();
+    }
+    let sudo = attempt("deploy", Action::Sudo);
+    let entry = |audit_session| {
+        let who = desk.authority.identify(&Evidence::Local { audit_session }, &sudo)?;
+        desk.authority.may_enter(&who, &sudo)
+    };
+    assert!(matches!(entry(Some(11)).unwrap(), Entry::Granted(_)), "alice");
+    assert_eq!(entry(Some(12)).unwrap(), Entry::NoCover { may_ask: true }, "bob");
+    assert!(entry(Some(13)).is_err(), "nobody's session, and deploy is no person");
+    assert!(entry(None).is_err());
+}
+
+#[test]
+fn the_host_is_the_enrolled_one() {
+    let desk = Desk::new();
+    let mut elsewhere = ask("alice", 600);
+    elsewhere.place = crate::name::Place::parse("web-2").unwrap();
+    assert!(desk.authority.grant_alone(&elsewhere).is_err(), "web-2 is not enrolled");
+    desk.authority
+        .put_host(&Actor::Root, &HostName::parse("web-2").unwrap(), &BTreeSet::new())
+        .unwrap();
+    desk.authority.grant_alone(&elsewhere).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    let entry = desk.authority.may_enter(&who, &attempt).unwrap();
+    assert_eq!(entry, Entry::NoCover { may_ask: true });
+    assert!(desk.authority.remove_host(&Actor::Root, &HostName::parse("web-1").unwrap()).is_err());
+}
+
+#[test]
+fn a_grant_by_root_alone_is_marked_in_the_log() {
+    let desk = Desk::new();
+    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let log = records(&desk);
+    let record = log.iter().find(|r| r.object == grant.id().as_str()).unwrap();
+    assert_eq!((record.action.as_str(), record.actor.as_str()), ("grant.alone", "root"));
+    assert!(record.detail.contains("\"past_policy\":true"));
+}
+
+#[test]
+fn an_undecided_request_lapses_on_the_record() {
+    let desk = Desk::new();
+    let grant = desk.authority.request(&new("alice", 600)).unwrap();
+    let jitd = Actor::Program(crate::grant::Program::Jitd);
+    assert!(desk.authority.lapse_undecided(&jitd).unwrap().is_empty());
+    desk.clock.pass(3600);
+    assert_eq!(
+        desk.authority.approve(grant.id(), &person("bob")).unwrap_err().kind(),
+        Kind::Conflict
+    );
+    assert_eq!(desk.authority.lapse_undecided(&jitd).unwrap(), vec![grant.id().clone()]);
+    assert!(desk.authority.lapse_undecided(&jitd).unwrap().is_empty());
+}
+
+#[test]
+fn a_secret_appears_in_no_record() {
+    let desk = Desk::new();
+    let code = desk.code("alice");
+    desk.authority.prove(&person("alice"), &code, "x").unwrap();
+    desk.authority.prove(&person("alice"), "canary-in-a-code", "x").unwrap_err();
+    let secret = desk.authority.begin_enrolment(&Actor::Root, &person("alice")).unwrap();
+    let uri = secret.otpauth_uri.expose();
+    let base32 = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
+    let codes = desk.authority.new_recovery_codes(&Actor::Root, &person("bob")).unwrap();
+    let mut all = records(&desk).iter().map(Record::line).collect::<String>();
+    for file in ["jit.db", "jit.db-wal"] {
+        let bytes = std::fs::read(desk.dir.path().join(file)).unwrap();
+        all.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    for canary in
+        [base32, "canary-in-a-code", codes[0].expose(), &codes[0].expose().replace('-', "")]
+    {
+        assert!(!all.contains(canary), "{canary}");
+    }
+}
+
+#[test]
+fn authorized_keys_are_of_those_who_may_and_restricted() {
+    let desk = Desk::new();
+    let lines =
+        |login: &str| desk.authority.authorized_keys(&Login::parse(login).unwrap()).unwrap();
+    // alice and bob may ask for deploy; carol may not.
+    assert_eq!(lines("deploy").len(), 2);
+    assert!(lines("deploy").iter().all(|line| line.starts_with("restrict,pty ssh-ed25519 ")));
+    assert_eq!(lines("carol").len(), 0);
+    assert_eq!(lines("alice"), vec![format!("restrict,pty {}", public_key(1))]);
+    desk.authority.grant_alone(&ask("carol", 60)).unwrap();
+    assert_eq!(lines("deploy").len(), 3);
+    desk.clock.pass(60);
+    assert_eq!(lines("deploy").len(), 2);
+}
+
+#[test]
+fn whether_anyone_may_enter_follows_the_grants() {
+    let desk = Desk::new();
+    let anyone = || desk.authority.anyone_may_enter(&attempt("deploy", Action::Login)).unwrap();
+    assert!(!anyone());
+    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    assert!(anyone());
+    assert!(!desk.authority.anyone_may_enter(&attempt("alice", Action::Login)).unwrap());
+    let id = RevokeWhich::Id(grant.id().clone());
+    desk.authority.revoke(&id, &Actor::Root, &reason()).unwrap();
+    assert!(!anyone());
+}
+
+#[test]
+fn a_request_tells_how_long_it_is_for_when_it_lapses_and_who_denied_it() {
+    let desk = Desk::new();
+    let attempt = attempt("deploy", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    let filed = desk.authority.file_request(&who, &attempt, "INC-1 disk full").unwrap();
+    assert_eq!((filed.duration.secs(), filed.phase), (1800, crate::grant::Phase::Requested));
+    assert_eq!(filed.lapses_at.since(desk.authority.now().unwrap()), 3600);
+    assert_eq!(filed.approvers, [person("bob"), person("carol")]);
+    desk.authority.deny(&filed.id, &Actor::Person(person("bob")), Some(&reason())).unwrap();
+    let answer = desk.authority.standing(&filed.id).unwrap().answer;
+    assert_eq!(answer.as_deref(), Some("bob: because of a test"));
+}
+
+#[test]
+fn what_could_not_be_recorded_is_not_issued() {
+    let desk = Desk::new();
+    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
+    let issue = |authority: &Authority, sign: &dyn Fn() -> Result<()>| {
+        authority.issue(&Actor::Root, grant.id(), key.key_data(), "SHA256:ca", |_| sign())
+    };
+    // While somebody else holds the store, nothing is even signed.
+    let impatient = desk.impatient();
+    let writer = desk.authority.store.begin(crate::store::Mode::Write).unwrap();
+    let error = issue(&impatient, &|| panic!("signed although it can't be recorded")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    drop(writer);
+    // What fails after the signature leaves no record of a certificate, and no serial is used up.
+    issue(&desk.authority, &|| Err(Error::unavailable("no signature"))).unwrap_err();
+    let (specification, ()) = issue(&desk.authority, &|| Ok(())).unwrap();
+    assert_eq!(specification.serial, 1);
+    assert_eq!(records(&desk).iter().filter(|r| r.action == "certificate.issue").count(), 1);
+}
+
+#[test]
+fn a_certificate_stands_only_as_long_as_its_grant() {
+    let desk = Desk::new();
+    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
+    let (issued, ()) = desk
+        .authority
+        .issue(&Actor::Root, grant.id(), key.key_data(), "SHA256:ca", |_| Ok(()))
+        .unwrap();
+    assert_eq!(issued.validity.not_after, grant.window().unwrap().not_after);
+    assert_eq!(
+        issued.validity.not_before,
+        grant.window().unwrap().not_before.before(desk.authority.config.clock_skew)
+    );
+    let login = Login::parse("deploy").unwrap();
+    let key_id = issued.key_id.to_string();
+    let principals = |key_id: &str, serial| desk.authority.principals(&login, key_id, serial);
+    assert_eq!(principals(&key_id, 1).unwrap(), ["deploy@web-1"]);
+    assert!(principals(&key_id, 2).is_err(), "a serial that was never issued");
+    assert!(principals(&key_id.replace("alice", "bob"), 1).is_err(), "another person");
+    assert!(principals("anything", 1).is_err());
+    let which = RevokeWhich::Id(grant.id().clone());
+    desk.authority.revoke(&which, &Actor::Root, &reason()).unwrap();
+    assert!(principals(&key_id, 1).is_err(), "revoked");
+}
+
+#[test]
+fn every_input_has_a_size_limit() {
+    let huge = "a".repeat(1 << 20);
+    assert!(crate::name::PersonName::parse(&huge).is_err());
+    assert!(Login::parse(&huge).is_err());
+    assert!(HostName::parse(&huge).is_err());
+    assert!(crate::name::Label::parse(&format!("a={huge}")).is_err());
+    assert!(crate::name::Reason::parse(&huge).is_err());
+    assert!(crate::id::GrantId::parse(&huge).is_err());
+    assert!(crate::time::Span::parse(&format!("{}s", "9".repeat(1 << 20))).is_err());
+    assert!(crate::time::Timestamp::parse(&huge).is_err());
+    assert!(crate::certificate::KeyId::parse(&huge).is_err());
+    assert!(crate::certificate::parse_auth_info(&format!("publickey ssh-ed25519 {huge}")).is_err());
+    let key = format!("ssh-ed25519 {huge}");
+    assert!(crate::person::IdentityKey::parse(person("alice"), &key, at_now()).is_err());
+    assert!(matches!(crate::factor::Code::parse(&huge), crate::factor::Code::Malformed));
+    let dir = private_dir();
+    let file = dir.path().join("jit.toml");
+    std::fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
+    let error = crate::config::Config::load(&file).unwrap_err();
+    assert!(error.what().contains("larger than"), "{error}");
+}
+
+fn at_now() -> Timestamp {
+    Timestamp::from_unix(NOW.unsigned_abs()).unwrap()
+}

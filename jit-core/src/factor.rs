@@ -1,0 +1,335 @@
+//! Second factors: one-time codes (TOTP, RFC 6238) and recovery codes, with replay protection,
+//! throttling and lockout.
+//!
+//! [`attempt`] is a pure function over a person's [`Factors`] record. The authority runs it inside
+//! one immediate transaction that reads the record, stores what came of it and commits before
+//! anybody is told: of any number of parallel attempts with one code, one finds it unused.
+
+pub mod code;
+pub mod recovery;
+pub mod totp;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::Code;
+
+use crate::config::FactorLimits;
+use crate::error::Result;
+use crate::name::PersonName;
+use crate::seal::Vault;
+use crate::time::Timestamp;
+
+/// Everything kept about one person's factors. Secrets in it are sealed or hashed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factors {
+    /// The secret in use.
+    pub totp: Option<Enrolled>,
+    /// A sealed secret whose first code has not been shown yet; it counts for nothing.
+    pub pending: Option<String>,
+    /// Keyed hashes of the recovery codes left, in hexadecimal.
+    pub recovery: Vec<String>,
+    /// When the latest failures were, oldest first; as many as the limit asks to remember.
+    pub failures: Vec<Timestamp>,
+    /// Failures since the last success.
+    pub consecutive: u32,
+}
+
+/// A TOTP secret in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolled {
+    /// The sealed secret, in base64.
+    pub sealed: String,
+    /// The last time step whose code was accepted; only later ones are.
+    pub last_step: Option<u64>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// The code of this time step, never accepted before.
+    Totp {
+        /// The step (RFC 6238 section 4.2).
+        step: u64,
+    },
+    /// A recovery code, now used up.
+    Recovery {
+        /// How many are left.
+        left: usize,
+    },
+    /// A right code that was accepted before.
+    Replayed,
+    /// No code of this person's.
+    Wrong,
+    /// Too many failures of late: the code was not looked at.
+    Throttled {
+        /// From when on the next attempt counts.
+        until: Timestamp,
+    },
+    /// Too many failures in a row: an admin has to reset it.
+    LockedOut,
+    /// There is no factor to check against.
+    NotEnrolled,
+}
+
+impl Verdict {
+    /// Whether the person proved the factor.
+    pub fn accepted(self) -> bool {
+        matches!(self, Verdict::Totp { .. } | Verdict::Recovery { .. })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Totp { .. } => f.write_str("code accepted"),
+            Verdict::Recovery { left } => write!(f, "recovery code accepted, {left} left"),
+            Verdict::Replayed => f.write_str("code was used before"),
+            Verdict::Wrong => f.write_str("wrong code"),
+            Verdict::Throttled { .. } => f.write_str("too many failures, code not looked at"),
+            Verdict::LockedOut => f.write_str("locked out after too many failures in a row"),
+            Verdict::NotEnrolled => f.write_str("no factor enrolled"),
+        }
+    }
+}
+
+/// Checks one code of `person` and brings their record up to date. The same work is done whatever
+/// the outcome: unsealing, three codes, every recovery hash.
+///
+/// # Errors
+/// Tampered when the secret doesn't open.
+pub fn attempt(
+    factors: &mut Factors,
+    vault: &Vault,
+    person: &PersonOrNobody,
+    code: &Code,
+    limits: &FactorLimits,
+    now: Timestamp,
+) -> Result<Verdict> {
+    factors.failures.retain(|failure| now.since(*failure) < limits.period.secs());
+
+    // Computed before it is known whether the attempt counts, so that time tells nothing.
+    let step = match &factors.totp {
+        Some(enrolled) => {
+            let secret = totp::unseal(vault, person, &enrolled.sealed)?;
+            totp::matching_step(&secret, code, now)?
+        }
+        None => None,
+    };
+    let recovery = recovery::matching(vault, person, code, &factors.recovery);
+
+    if factors.totp.is_none() {
+        return Ok(Verdict::NotEnrolled);
+    }
+    if factors.consecutive >= limits.lockout {
+        return Ok(Verdict::LockedOut);
+    }
+    if factors.failures.len() >= limits.attempts as usize {
+        let oldest = factors.failures.first().copied().unwrap_or(now);
+        return Ok(Verdict::Throttled { until: oldest.after(limits.period)? });
+    }
+
+    let last = factors.totp.as_ref().and_then(|enrolled| enrolled.last_step);
+    let verdict = match (step, recovery) {
+        (Some(step), _) if last.is_some_and(|last| step <= last) => Verdict::Replayed,
+        (Some(step), _) => Verdict::Totp { step },
+        (None, Some(index)) => {
+            factors.recovery.remove(index);
+            Verdict::Recovery { left: factors.recovery.len() }
+        }
+        (None, None) => Verdict::Wrong,
+    };
+    if verdict.accepted() {
+        factors.consecutive = 0;
+        factors.failures.clear();
+        if let (Verdict::Totp { step }, Some(enrolled)) = (verdict, &mut factors.totp) {
+            enrolled.last_step = Some(step);
+        }
+    } else {
+        factors.consecutive = factors.consecutive.saturating_add(1);
+        factors.failures.push(now);
+    }
+    Ok(verdict)
+}
+
+/// Whose factors. Attempts by someone unknown run against a record of nobody's, so that they take
+/// the same path, and leave the same traces, as those of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PersonOrNobody {
+    /// An enrolled person.
+    Person(PersonName),
+    /// Someone unknown.
+    Nobody,
+}
+
+impl PersonOrNobody {
+    /// The key of the record: a person's name, or one that no name can be.
+    pub fn key(&self) -> &str {
+        match self {
+            PersonOrNobody::Person(name) => name.as_str(),
+            PersonOrNobody::Nobody => "-",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::testing::at;
+    use crate::time::Span;
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn limits() -> FactorLimits {
+        FactorLimits { attempts: 3, period: Span::from_secs(30).unwrap(), lockout: 10 }
+    }
+
+    fn alice() -> PersonOrNobody {
+        PersonOrNobody::Person(PersonName::parse("alice").unwrap())
+    }
+
+    struct Desk {
+        vault: Vault,
+        factors: Factors,
+        secret: crate::secret::SecretBytes,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let vault = Vault::from_master_key(&[1; 32]);
+            let secret = totp::generate().unwrap();
+            let sealed = totp::seal(&vault, &alice(), &secret).unwrap();
+            let totp = Some(Enrolled { sealed, last_step: None });
+            let factors = Factors { totp, ..Factors::default() };
+            Desk { vault, factors, secret }
+        }
+
+        fn code(&self, time: u64) -> String {
+            totp::code_at(&self.secret, at(time)).unwrap()
+        }
+
+        fn try_code(&mut self, code: &str, now: u64) -> Verdict {
+            attempt(
+                &mut self.factors,
+                &self.vault,
+                &alice(),
+                &Code::parse(code),
+                &limits(),
+                at(now),
+            )
+            .unwrap()
+        }
+    }
+
+    #[test]
+    fn a_code_is_accepted_once_and_no_older_one_after_it() {
+        let mut desk = Desk::new();
+        let (before, code) = (desk.code(NOW - 30), desk.code(NOW));
+        assert!(desk.try_code(&code, NOW).accepted());
+        assert_eq!(desk.try_code(&code, NOW), Verdict::Replayed);
+        assert_eq!(desk.try_code(&before, NOW), Verdict::Replayed);
+        let next = desk.code(NOW + 30);
+        assert!(desk.try_code(&next, NOW).accepted(), "one step ahead is within the skew");
+    }
+
+    #[test]
+    fn white_space_does_not_defeat_the_replay_check() {
+        let mut desk = Desk::new();
+        let code = desk.code(NOW);
+        assert!(desk.try_code(&code, NOW).accepted());
+        for typed in [format!("{code} "), format!(" {code}"), format!("{}\u{a0}", code)] {
+            assert!(!desk.try_code(&typed, NOW).accepted(), "{typed:?}");
+            desk.factors.failures.clear();
+        }
+    }
+
+    #[test]
+    fn a_right_code_is_not_looked_at_while_throttled() {
+        let mut desk = Desk::new();
+        let right = desk.code(NOW);
+        let wrong = if right == "000000" { "000001" } else { "000000" };
+        for _ in 0..3 {
+            assert_eq!(desk.try_code(wrong, NOW), Verdict::Wrong);
+        }
+        assert_eq!(desk.try_code(&right, NOW), Verdict::Throttled { until: at(NOW + 30) });
+        assert_eq!(desk.factors.consecutive, 3, "a throttled attempt is no guess");
+        let later = desk.code(NOW + 30);
+        assert!(desk.try_code(&later, NOW + 30).accepted());
+        assert_eq!(desk.factors.consecutive, 0);
+    }
+
+    #[test]
+    fn ten_failures_in_a_row_lock_out_however_slowly_they_come() {
+        let mut desk = Desk::new();
+        for i in 0..10 {
+            assert_eq!(desk.try_code("12345", NOW + i * 60), Verdict::Wrong);
+        }
+        let right = desk.code(NOW + 3600);
+        assert_eq!(desk.try_code(&right, NOW + 3600), Verdict::LockedOut);
+    }
+
+    #[test]
+    fn a_recovery_code_works_once_for_its_owner() {
+        let mut desk = Desk::new();
+        let (codes, hashes) = recovery::generate(&desk.vault, &alice()).unwrap();
+        desk.factors.recovery = hashes;
+        let code = codes[3].expose().to_owned();
+        let shouted = code.to_uppercase().replace('-', " ");
+        let bob = PersonOrNobody::Person(PersonName::parse("bob").unwrap());
+        let mut bobs = desk.factors.clone();
+        bobs.totp = Some(Enrolled {
+            sealed: totp::seal(&desk.vault, &bob, &desk.secret).unwrap(),
+            last_step: None,
+        });
+        let verdict =
+            attempt(&mut bobs, &desk.vault, &bob, &Code::parse(&code), &limits(), at(NOW));
+        assert_eq!(verdict.unwrap(), Verdict::Wrong, "B's code credited to A");
+        assert_eq!(desk.try_code(&shouted, NOW), Verdict::Recovery { left: 9 });
+        assert_eq!(desk.try_code(&code, NOW), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_pending_secret_proves_nothing() {
+        let mut desk = Desk::new();
+        let enrolled = desk.factors.totp.take().unwrap();
+        desk.factors.pending = Some(enrolled.sealed);
+        let code = desk.code(NOW);
+        assert_eq!(desk.try_code(&code, NOW), Verdict::NotEnrolled);
+    }
+
+    #[test]
+    fn a_secret_moved_to_another_person_does_not_open() {
+        let mut desk = Desk::new();
+        let code = Code::parse(&desk.code(NOW));
+        let bob = PersonOrNobody::Person(PersonName::parse("bob").unwrap());
+        assert!(attempt(&mut desk.factors, &desk.vault, &bob, &code, &limits(), at(NOW)).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever is tried in whatever order: never more failures in a period than allowed, and
+        /// no step accepted twice.
+        #[test]
+        fn guesses_never_exceed_the_limit(tries in proptest::collection::vec((0_u64..20, 0_u8..4), 1..40)) {
+            let mut desk = Desk::new();
+            let (mut now, mut accepted, mut looked_at) = (NOW, Vec::new(), Vec::new());
+            for (wait, which) in tries {
+                now += wait;
+                let code = match which { 0 => desk.code(now), 1 => desk.code(now - 30), 2 => "000000".into(), _ => "x".into() };
+                match desk.try_code(&code, now) {
+                    Verdict::Totp { step } => { accepted.push(step); looked_at.clear(); }
+                    Verdict::Wrong | Verdict::Replayed => looked_at.push(now),
+                    _ => {}
+                }
+                let recent = looked_at.iter().filter(|t| now - **t < 30).count();
+                prop_assert!(recent <= 3);
+            }
+            prop_assert!(accepted.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+    }
+}

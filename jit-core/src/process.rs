@@ -1,0 +1,200 @@
+//! What the kernel says of processes: the audit session and systemd scope a process belongs to,
+//! and when it started. Neither can be changed by a process without privileges.
+
+use std::fs;
+use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+/// The kernel's audit session (`/proc/PID/sessionid`), inherited over fork, setsid and exec.
+pub type AuditSession = u32;
+
+/// The kernel's word for "none": pam_loginuid was not run.
+const UNSET: u32 = u32::MAX;
+
+/// What identifies a session's processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// The process that opened the session: sshd's monitor, or sudo.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot: process ids come again.
+    pub started: u64,
+    /// The kernel's audit session, where it is set.
+    pub audit_session: Option<AuditSession>,
+    /// The systemd scope it was in then, as a path below the cgroup root: sshd moves on to one of
+    /// its own only after pam_systemd.
+    pub scope: Option<String>,
+    /// The cgroup made for the session alone, as a path below the cgroup root, where one could be.
+    pub cgroup: Option<String>,
+    /// The user id that pam_loginuid gave the audit session, where it did.
+    pub audit_uid: Option<u32>,
+}
+
+impl Anchor {
+    /// That of the calling process; none when /proc doesn't tell.
+    pub fn here() -> Option<Self> {
+        Anchor::of(std::process::id())
+    }
+
+    /// That of the process `pid`.
+    pub fn of(pid: u32) -> Option<Self> {
+        Some(Anchor {
+            pid,
+            started: started(pid)?,
+            audit_session: audit_session(pid),
+            scope: scope(pid),
+            cgroup: None,
+            audit_uid: audit_uid(pid),
+        })
+    }
+
+    /// That of the calling process, moved into a cgroup of its own.
+    pub fn settled() -> Option<Self> {
+        let here = Anchor::here()?;
+        Some(Anchor { cgroup: crate::cgroup::enter(&here), ..here })
+    }
+
+    /// Whether the process that opened the session still runs.
+    pub fn is_alive(&self) -> bool {
+        started(self.pid) == Some(self.started)
+    }
+}
+
+/// The audit session of a process, where it is set.
+pub fn audit_session(pid: u32) -> Option<AuditSession> {
+    number(&format!("/proc/{pid}/sessionid"))
+}
+
+/// The user id of a process' audit session, where it is set.
+pub fn audit_uid(pid: u32) -> Option<u32> {
+    number(&format!("/proc/{pid}/loginuid"))
+}
+
+fn number(file: &str) -> Option<u32> {
+    fs::read_to_string(file).ok()?.trim().parse().ok().filter(|number| *number != UNSET)
+}
+
+/// When a process started, in clock ticks since boot (proc(5), field 22 of stat).
+pub fn started(pid: u32) -> Option<u64> {
+    stat_field(pid, 22)?.parse().ok()
+}
+
+/// The parent of a process.
+pub fn parent(pid: u32) -> Option<u32> {
+    stat_field(pid, 4)?.parse().ok()
+}
+
+/// Whether a process is dead and waits for its parent to notice.
+pub fn is_zombie(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_dead(&stat))
+}
+
+/// One whose first thread has ended while others run looks the same but for their number.
+fn is_dead(stat: &[u8]) -> bool {
+    let state = field(stat, 3).is_some_and(|state| state == "Z" || state == "X");
+    let threads = field(stat, 20).and_then(|count| count.parse::<u32>().ok());
+    state && threads.is_some_and(|count| count <= 1)
+}
+
+fn stat_field(pid: u32, number: usize) -> Option<String> {
+    field(&fs::read(format!("/proc/{pid}/stat")).ok()?, number)
+}
+
+/// A field of proc(5)'s stat, from the third on. The second is the program's name in brackets, which
+/// may contain anything, in any coding.
+fn field(stat: &[u8], number: usize) -> Option<String> {
+    let stat = String::from_utf8_lossy(stat);
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(number - 3).map(str::to_owned)
+}
+
+/// The scope of a process's login session, as a path below the cgroup root:
+/// `/user.slice/user-1000.slice/session-3.scope`.
+pub fn scope(pid: u32) -> Option<String> {
+    session_scope(&cgroup(pid)?)
+}
+
+/// The cgroup of a process, as a path below the root of the version 2 hierarchy.
+pub fn cgroup(pid: u32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+}
+
+/// The part of a cgroup path up to its `session-N.scope`.
+fn session_scope(path: &str) -> Option<String> {
+    let mut whole = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        whole.push('/');
+        whole.push_str(part);
+        let number = part.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope"));
+        if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            return Some(whole);
+        }
+    }
+    None
+}
+
+/// Whether another process holds the exclusive lock on a file, as a daemon of ours does while it
+/// runs. The kernel drops the lock with the process, however that ended.
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
+    matches!(
+        Flock::lock(file, FlockArg::LockSharedNonblock),
+        Err((_, nix::errno::Errno::EWOULDBLOCK))
+    )
+}
+
+/// Every process there is.
+///
+/// # Errors
+/// The kernel's; an empty list would mean that all is gone.
+pub fn all() -> std::io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        found.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_itself() {
+        let anchor = Anchor::here().unwrap();
+        assert!(anchor.is_alive());
+        assert!(!Anchor { started: anchor.started + 1, ..anchor }.is_alive());
+        assert!(all().unwrap().contains(&std::process::id()));
+        assert!(parent(std::process::id()).is_some());
+    }
+
+    #[test]
+    fn a_program_chooses_its_name_and_nothing_else() {
+        let stat = |name: &[u8], state: u8, threads: u8| {
+            let rest =
+                [b") ", &[state][..], b" 1 7 7 0 -1 64 1 2 3 4 5 6 7 8 20 0 ", &[threads]].concat();
+            [b"9 (", name, &rest, b" 0 4711 0"].concat()
+        };
+        for name in [&b"sleep"[..], b"a) Z 1 (b", b"a b\n", b"\xff\xfe", b"))"] {
+            assert!(!is_dead(&stat(name, b'S', b'1')));
+            assert!(is_dead(&stat(name, b'Z', b'1')));
+            assert!(!is_dead(&stat(name, b'Z', b'2')), "its first thread ended, another runs");
+            assert_eq!(field(&stat(name, b'S', b'1'), 4).as_deref(), Some("1"));
+            assert_eq!(field(&stat(name, b'S', b'1'), 22).as_deref(), Some("4711"));
+        }
+        assert!(!is_dead(b""));
+    }
+
+    #[test]
+    fn a_scope_is_found_in_a_cgroup_path() {
+        let scope = "/user.slice/user-1000.slice/session-3.scope";
+        assert_eq!(session_scope(scope).as_deref(), Some(scope));
+        assert_eq!(session_scope(&format!("{scope}/inner")).as_deref(), Some(scope));
+        for none in ["/", "/system.slice/ssh.service", "/session-.scope", "/x/session-1.scopes"] {
+            assert_eq!(session_scope(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Where everything is kept: a narrow trait of domain verbs with transactions, and the embedded
+//! engine behind it. An SQL statement stands below this module only.
+
+mod migrations;
+pub mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Event, Head, Record};
+use crate::error::Result;
+use crate::factor::Factors;
+use crate::grant::Grant;
+use crate::host::Host;
+use crate::id::GrantId;
+use crate::name::{HostName, PersonName};
+use crate::person::{IdentityKey, Person};
+use crate::process::AuditSession;
+use crate::session::Session;
+use crate::time::Timestamp;
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Sees one consistent state; changes nothing.
+    Read,
+    /// The only writer from its first moment on: what it reads is still so when it commits.
+    Write,
+}
+
+/// A store. Every engine is run through one conformance suite.
+pub trait Store: Send {
+    /// Starts a transaction. Dropped without commit, it leaves nothing behind.
+    ///
+    /// # Errors
+    /// Unavailable when the store stays locked for longer than its patience.
+    fn begin(&self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
+
+    /// A number that changes whenever another connection has committed something.
+    ///
+    /// # Errors
+    /// Unavailable.
+    fn change_marker(&self) -> Result<u64>;
+
+    /// Moves what was committed into the main file, for whoever holds the store open for long.
+    ///
+    /// # Errors
+    /// Unavailable.
+    fn checkpoint(&self) -> Result<()>;
+
+    /// Looks for damage in the whole store.
+    ///
+    /// # Errors
+    /// Tampered, saying what is damaged.
+    fn check(&self) -> Result<()>;
+}
+
+/// Which CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaKind {
+    /// Signs people's certificates.
+    User,
+    /// Signs hosts' certificates; never the same key.
+    Host,
+}
+
+impl std::fmt::Display for CaKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            CaKind::User => "user",
+            CaKind::Host => "host",
+        })
+    }
+}
+
+/// A CA's key pair, the private key sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaKey {
+    /// Which CA.
+    pub kind: CaKind,
+    /// `SHA256:…`
+    pub fingerprint: String,
+    /// In OpenSSH form.
+    pub public_key: String,
+    /// The sealed private key, in base64.
+    pub sealed_private_key: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An issued certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    /// Its serial number, unique and never 0.
+    pub serial: u64,
+    /// The grant it was issued for.
+    pub grant: GrantId,
+    /// To whom.
+    pub person: PersonName,
+    /// Fingerprint of the key it certifies.
+    pub key: String,
+    /// Fingerprint of the CA key that signed it.
+    pub ca: String,
+    /// When it was issued.
+    pub at: Timestamp,
+}
+
+/// Which grants to list.
+#[derive(Clone, Debug, Default)]
+pub struct GrantFilter {
+    /// Only this person's.
+    pub person: Option<PersonName>,
+    /// Only those that could still be active or decided at this time or later.
+    pub alive_at: Option<Timestamp>,
+    /// At most so many, the newest first.
+    pub limit: Option<u32>,
+}
+
+/// A transaction. `put_*` replaces what has the same key. Rows are tagged with a key that the
+/// database doesn't hold: reading one that was edited by hand is an error.
+pub trait Tx {
+    /// Makes everything since the begin durable, all of it or nothing.
+    ///
+    /// # Errors
+    /// Unavailable; nothing was changed then.
+    fn commit(self: Box<Self>) -> Result<()>;
+
+    /// One person.
+    fn person(&self, name: &PersonName) -> Result<Option<Person>>;
+    /// All people, by name.
+    fn people(&self) -> Result<Vec<Person>>;
+    /// Adds or replaces a person.
+    fn put_person(&self, person: &Person) -> Result<()>;
+    /// Removes a person with their keys and factors. What they did stays.
+    fn remove_person(&self, name: &PersonName) -> Result<()>;
+
+    /// The identity key with this fingerprint.
+    fn identity_key(&self, fingerprint: &str) -> Result<Option<IdentityKey>>;
+    /// A person's identity keys, oldest first.
+    fn identity_keys(&self, person: &PersonName) -> Result<Vec<IdentityKey>>;
+    /// Adds an identity key. Refused when the store has it already, whosever it is.
+    fn add_identity_key(&self, key: &IdentityKey) -> Result<()>;
+    /// Removes an identity key; whether there was one.
+    fn remove_identity_key(&self, fingerprint: &str) -> Result<bool>;
+
+    /// The factors kept under `key`, a person's name or that of nobody.
+    fn factors(&self, key: &str) -> Result<Option<Factors>>;
+    /// Adds or replaces factors.
+    fn put_factors(&self, key: &str, factors: &Factors) -> Result<()>;
+
+    /// One host.
+    fn host(&self, name: &HostName) -> Result<Option<Host>>;
+    /// All hosts, by name.
+    fn hosts(&self) -> Result<Vec<Host>>;
+    /// Adds or replaces a host.
+    fn put_host(&self, host: &Host) -> Result<()>;
+    /// Removes a host.
+    fn remove_host(&self, name: &HostName) -> Result<()>;
+
+    /// One grant.
+    fn grant(&self, id: &GrantId) -> Result<Option<Grant>>;
+    /// Grants, the newest first.
+    fn grants(&self, filter: &GrantFilter) -> Result<Vec<Grant>>;
+    /// Adds a grant. Conflict when the id is taken.
+    fn add_grant(&self, grant: &Grant) -> Result<()>;
+    /// Replaces a grant by its next version, if the store still holds the version before it.
+    /// Conflict otherwise: somebody else decided first.
+    fn replace_grant(&self, grant: &Grant) -> Result<()>;
+
+    /// The next unused certificate serial number, never 0.
+    fn next_serial(&self) -> Result<u64>;
+    /// Records a certificate. Conflict when its serial number is taken.
+    fn add_issued(&self, issued: &Issued) -> Result<()>;
+    /// The certificate with this serial number.
+    fn issued(&self, serial: u64) -> Result<Option<Issued>>;
+
+    /// A CA's keys, the newest first.
+    fn ca_keys(&self, kind: CaKind) -> Result<Vec<CaKey>>;
+    /// Adds a CA key.
+    fn add_ca_key(&self, key: &CaKey) -> Result<()>;
+
+    /// Adds a session, and says the id it was given.
+    fn add_session(&self, session: &Session) -> Result<u64>;
+    /// Replaces a session.
+    fn put_session(&self, session: &Session) -> Result<()>;
+    /// The sessions of a host that are not over, oldest first.
+    fn sessions(&self, host: &HostName) -> Result<Vec<Session>>;
+    /// Those in this audit session of the kernel, over or not, the newest first.
+    fn sessions_of(&self, host: &HostName, audit_session: AuditSession) -> Result<Vec<Session>>;
+
+    /// The end of the audit log.
+    fn audit_head(&self) -> Result<Option<Head>>;
+    /// Appends a record of `event` to the audit log.
+    fn append(&self, event: &Event, time: Timestamp) -> Result<Record>;
+    /// Records from number `from` on, at most `limit`.
+    fn records(&self, from: u64, limit: u32) -> Result<Vec<Record>>;
+}

@@ -1,0 +1,290 @@
+//! What any engine must do. Each is handed a way to open one more connection to the same store.
+
+use std::sync::{Arc, Barrier};
+
+use serde_json::json;
+
+use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store};
+use crate::audit::{Event, Outcome};
+use crate::error::Kind;
+use crate::factor::Factors;
+use crate::grant::testing::{active, ask, at, requested};
+use crate::grant::{Action, Actor, Grant, Way};
+use crate::host::Host;
+use crate::name::{HostName, PersonName};
+use crate::person::{IdentityKey, Person};
+use crate::process::Anchor;
+use crate::session::{End, EndReason, Session};
+
+/// Opens one more connection to the same store.
+pub(super) type Open<'a> = &'a (dyn Fn() -> Box<dyn Store> + Sync);
+
+/// One property of a store.
+pub(super) type Case<'a> = &'a dyn Fn(Open<'_>);
+
+/// Runs all of it; `fresh` runs one case on an empty store.
+pub(super) fn suite(fresh: &dyn Fn(Case<'_>)) {
+    fresh(&what_is_committed_is_seen_and_what_is_dropped_is_not);
+    fresh(&grants_are_compared_and_swapped);
+    fresh(&grants_are_filtered);
+    fresh(&keys_belong_to_one_person);
+    fresh(&sessions_are_found_by_host_and_audit_session);
+    fresh(&serials_are_unique);
+    fresh(&the_log_is_one_chain_whoever_writes);
+    fresh(&a_writer_sees_nothing_change_under_it);
+}
+
+fn name(text: &str) -> PersonName {
+    PersonName::parse(text).unwrap()
+}
+
+fn person(text: &str) -> Person {
+    Person { name: name(text), groups: [].into(), suspended: false, created_at: at(1) }
+}
+
+fn what_is_committed_is_seen_and_what_is_dropped_is_not(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let tx = store.begin(Mode::Write).unwrap();
+    tx.put_person(&person("alice")).unwrap();
+    tx.put_factors("alice", &Factors::default()).unwrap();
+    let host =
+        Host { name: HostName::parse("web-1").unwrap(), labels: [].into(), created_at: at(1) };
+    tx.put_host(&host).unwrap();
+    tx.commit().unwrap();
+    let before = other.change_marker().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    tx.put_person(&person("bob")).unwrap();
+    drop(tx);
+
+    let tx = other.begin(Mode::Read).unwrap();
+    assert_eq!(tx.people().unwrap(), vec![person("alice")]);
+    assert_eq!(tx.person(&name("bob")).unwrap(), None);
+    assert_eq!(tx.factors("alice").unwrap(), Some(Factors::default()));
+    assert_eq!(tx.hosts().unwrap(), vec![host.clone()]);
+    drop(tx);
+    assert_eq!(other.change_marker().unwrap(), before, "nothing was committed since");
+
+    let tx = store.begin(Mode::Write).unwrap();
+    tx.remove_person(&name("alice")).unwrap();
+    tx.remove_host(&host.name).unwrap();
+    tx.commit().unwrap();
+    assert_ne!(other.change_marker().unwrap(), before);
+    let tx = other.begin(Mode::Read).unwrap();
+    assert_eq!((tx.people().unwrap(), tx.factors("alice").unwrap()), (vec![], None));
+    drop(tx);
+    other.checkpoint().unwrap();
+    other.check().unwrap();
+}
+
+fn grants_are_compared_and_swapped(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let grant = requested(ask("alice", 60), 1000);
+    let tx = store.begin(Mode::Write).unwrap();
+    tx.add_grant(&grant).unwrap();
+    assert_eq!(tx.add_grant(&grant).unwrap_err().kind(), Kind::Conflict);
+    tx.commit().unwrap();
+
+    let approved = grant.clone().approve(Way::People, at(1001)).unwrap();
+    let denied = grant.clone().deny(Actor::Root, None, at(1001)).unwrap();
+    let tx = other.begin(Mode::Write).unwrap();
+    tx.replace_grant(&approved).unwrap();
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    assert_eq!(tx.replace_grant(&denied).unwrap_err().kind(), Kind::Conflict);
+    assert_eq!(tx.grant(grant.id()).unwrap(), Some(approved));
+    let unknown = requested(ask("bob", 60), 1000).approve(Way::People, at(1000)).unwrap();
+    assert_eq!(tx.replace_grant(&unknown).unwrap_err().kind(), Kind::Conflict);
+}
+
+fn grants_are_filtered(open: Open<'_>) {
+    let store = open();
+    let grants: Vec<Grant> = vec![
+        active(ask("alice", 60), 1000),
+        active(ask("alice", 600), 1000),
+        active(ask("bob", 60), 1000),
+        requested(ask("bob", 60), 1000),
+        requested(ask("bob", 60), 1000).deny(Actor::Root, None, at(1001)).unwrap(),
+    ];
+    let tx = store.begin(Mode::Write).unwrap();
+    grants.iter().for_each(|grant| tx.add_grant(grant).unwrap());
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Read).unwrap();
+    let found = |person: Option<&str>, alive_at: Option<u64>, limit| {
+        let filter = GrantFilter { person: person.map(name), alive_at: alive_at.map(at), limit };
+        let found = tx.grants(&filter).unwrap();
+        found
+            .iter()
+            .map(|found| grants.iter().position(|grant| grant == found).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, None, None), [4, 3, 2, 1, 0]);
+    assert_eq!(found(None, None, Some(2)), [4, 3]);
+    assert_eq!(found(Some("alice"), None, None), [1, 0]);
+    assert_eq!(found(Some("alice"), Some(1059), None), [1, 0]);
+    assert_eq!(found(Some("alice"), Some(1060), None), [1]);
+    assert_eq!(found(None, Some(1060), None), [3, 1], "a request is alive until it lapses");
+    assert_eq!(found(Some("carol"), None, None), [0_usize; 0]);
+}
+
+fn keys_belong_to_one_person(open: Open<'_>) {
+    let store = open();
+    let key = |person: &str, print: &str| IdentityKey {
+        person: name(person),
+        fingerprint: print.into(),
+        public_key: "ssh-ed25519 AAAA".into(),
+        comment: String::new(),
+        added_at: at(1),
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    tx.add_identity_key(&key("alice", "SHA256:a")).unwrap();
+    tx.add_identity_key(&key("alice", "SHA256:b")).unwrap();
+    let taken = tx.add_identity_key(&key("bob", "SHA256:a")).unwrap_err();
+    assert_eq!(taken.kind(), Kind::Refused);
+    assert_eq!(tx.identity_key("SHA256:a").unwrap().unwrap().person, name("alice"));
+    assert_eq!(tx.identity_keys(&name("alice")).unwrap().len(), 2);
+    assert!(tx.remove_identity_key("SHA256:a").unwrap());
+    assert!(!tx.remove_identity_key("SHA256:a").unwrap());
+    tx.add_identity_key(&key("bob", "SHA256:a")).unwrap();
+}
+
+fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
+    let store = open();
+    let session = |host: &str, audit_session| Session {
+        id: 0,
+        action: Action::Login,
+        person: name("alice"),
+        login: crate::name::Login::parse("deploy").unwrap(),
+        uid: 1000,
+        host: HostName::parse(host).unwrap(),
+        anchor: Anchor {
+            pid: 10,
+            started: 20,
+            audit_session,
+            scope: None,
+            cgroup: None,
+            audit_uid: Some(1000),
+        },
+        boot_id: "b".into(),
+        opened_at: at(1),
+        opened_boot_ms: 1,
+        rhost: None,
+        tty: None,
+        grants: vec![],
+        closed_at: None,
+        ended: None,
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    let first = tx.add_session(&session("web-1", Some(5))).unwrap();
+    let second = tx.add_session(&session("web-1", None)).unwrap();
+    let third = tx.add_session(&session("web-2", Some(5))).unwrap();
+    assert!(first < second && second < third && first > 0);
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    let web1 = HostName::parse("web-1").unwrap();
+    let ids = |found: Vec<Session>| found.iter().map(|s| s.id).collect::<Vec<_>>();
+    assert_eq!(ids(tx.sessions(&web1).unwrap()), [first, second]);
+    assert_eq!(ids(tx.sessions_of(&web1, 5).unwrap()), [first]);
+    let mut over = tx.sessions(&web1).unwrap().remove(0);
+    over.ended = Some(End { at: at(2), why: EndReason::Left });
+    tx.put_session(&over).unwrap();
+    assert_eq!(ids(tx.sessions(&web1).unwrap()), [second]);
+    assert_eq!(ids(tx.sessions_of(&web1, 5).unwrap()), [first], "over or not");
+}
+
+fn serials_are_unique(open: Open<'_>) {
+    let store = open();
+    let tx = store.begin(Mode::Write).unwrap();
+    let issued = |serial| Issued {
+        serial,
+        grant: crate::id::GrantId::parse("k7q2-m9xd").unwrap(),
+        person: name("alice"),
+        key: "SHA256:k".into(),
+        ca: "SHA256:c".into(),
+        at: at(1),
+    };
+    assert_eq!(tx.next_serial().unwrap(), 1);
+    tx.add_issued(&issued(1)).unwrap();
+    assert_eq!(tx.next_serial().unwrap(), 2);
+    assert_eq!(tx.add_issued(&issued(1)).unwrap_err().kind(), Kind::Conflict);
+    assert_eq!(tx.issued(1).unwrap(), Some(issued(1)));
+    assert_eq!((tx.issued(2).unwrap(), tx.issued(u64::MAX).unwrap()), (None, None));
+    let ca = |kind, print: &str| CaKey {
+        kind,
+        fingerprint: print.into(),
+        public_key: "ssh-ed25519 AAAA".into(),
+        sealed_private_key: "c2VhbGVk".into(),
+        created_at: at(1),
+    };
+    tx.add_ca_key(&ca(CaKind::User, "SHA256:1")).unwrap();
+    tx.add_ca_key(&ca(CaKind::User, "SHA256:2")).unwrap();
+    tx.add_ca_key(&ca(CaKind::Host, "SHA256:3")).unwrap();
+    let prints: Vec<_> =
+        tx.ca_keys(CaKind::User).unwrap().into_iter().map(|key| key.fingerprint).collect();
+    assert_eq!(prints, ["SHA256:2", "SHA256:1"], "the newest first");
+}
+
+fn event(object: &str) -> Event {
+    Event {
+        actor: Actor::Root,
+        action: "test.event",
+        object: object.into(),
+        outcome: Outcome::Done,
+        detail: json!({}),
+    }
+}
+
+fn the_log_is_one_chain_whoever_writes(open: Open<'_>) {
+    let start = Arc::new(Barrier::new(4));
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (store, start) = (open(), start.clone());
+            scope.spawn(move || {
+                start.wait();
+                for i in 0..25 {
+                    let tx = store.begin(Mode::Write).unwrap();
+                    tx.append(&event(&format!("{writer}-{i}")), at(1000)).unwrap();
+                    if i % 5 == 4 {
+                        drop(tx);
+                    } else {
+                        tx.commit().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let store = open();
+    let tx = store.begin(Mode::Read).unwrap();
+    let records = tx.records(1, 1000).unwrap();
+    assert_eq!(records.len(), 80);
+    let mut head = None;
+    for record in &records {
+        crate::audit::check_next(head.as_ref(), record).unwrap();
+        head = Some(record.head());
+    }
+    assert_eq!(tx.audit_head().unwrap(), head);
+    assert_eq!(tx.records(79, 1000).unwrap(), records[78..]);
+    assert_eq!(tx.records(81, 10).unwrap(), []);
+}
+
+fn a_writer_sees_nothing_change_under_it(open: Open<'_>) {
+    let start = Arc::new(Barrier::new(4));
+    let rounds = 25_u64;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (store, start) = (open(), start.clone());
+            scope.spawn(move || {
+                start.wait();
+                for _ in 0..rounds {
+                    let tx = store.begin(Mode::Write).unwrap();
+                    let mut factors = tx.factors("alice").unwrap().unwrap_or_default();
+                    factors.consecutive += 1;
+                    tx.put_factors("alice", &factors).unwrap();
+                    tx.commit().unwrap();
+                }
+            });
+        }
+    });
+    let store = open();
+    let counted = store.begin(Mode::Read).unwrap().factors("alice").unwrap().unwrap().consecutive;
+    assert_eq!(u64::from(counted), 4 * rounds, "no increment was lost");
+}

@@ -1,0 +1,61 @@
+//! The same events to syslog: facility authpriv, RFC 3164 over the local datagram socket. It is a
+//! copy; the audit log is the record. A syslog that is down or hangs delays nobody.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
+
+use crate::audit::{Outcome, Record, escaped};
+
+/// How long a full syslog socket may hold up a login.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Where lines go; connects anew for each, as logins are short-lived processes.
+#[derive(Clone, Debug)]
+pub struct Syslog {
+    process: &'static str,
+    socket: Option<PathBuf>,
+}
+
+impl Syslog {
+    /// To `socket`, in the name of `process`; none is silence.
+    pub fn new(process: &'static str, socket: Option<PathBuf>) -> Self {
+        Syslog { process, socket }
+    }
+
+    /// The copy of an audit record.
+    pub fn record(&self, record: &Record) {
+        match record.outcome {
+            Outcome::Done => self.send(&record.line(), false),
+            Outcome::Refused => self.send(&record.line(), true),
+        }
+    }
+
+    /// Something that could not be recorded, such as a store out of reach.
+    pub fn trouble(&self, text: &str) {
+        self.send(&text.chars().flat_map(escaped).collect::<String>(), true);
+    }
+
+    fn send(&self, line: &str, warning: bool) {
+        let Some(socket) = &self.socket else { return };
+        let Ok(datagram) = UnixDatagram::unbound() else { return };
+        if datagram
+            .set_write_timeout(Some(PATIENCE))
+            .and_then(|()| datagram.connect(socket))
+            .is_err()
+        {
+            return;
+        }
+        let formatter = Formatter3164 {
+            facility: Facility::LOG_AUTHPRIV,
+            hostname: None,
+            process: self.process.to_owned(),
+            pid: std::process::id(),
+        };
+        let mut logger = Logger::new(LoggerBackend::Unix(datagram), formatter);
+        // Lost lines are not an error here: see above.
+        let _ = if warning { logger.warning(line) } else { logger.notice(line) };
+    }
+}

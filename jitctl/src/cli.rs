@@ -1,0 +1,390 @@
+//! The command line, declared once: help texts, man pages and completions are made from this.
+
+mod grants;
+mod target;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use jit_core::config::DEFAULT_PATH;
+use jit_core::id::GrantId;
+use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
+use jit_core::{Error, Kind};
+
+pub use grants::{Approve, Cancel, Deny, Explain, Grant, List, Request, Revoke, Terms};
+pub use target::Target;
+
+use crate::output::Output;
+
+/// Just-in-time access: request, approve, grant, revoke and audit it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jitctl",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes:
+  0  done
+  1  refused or failed
+  2  usage: unknown options, malformed names, times and durations
+  3  still pending: approvals are missing
+  4  not found
+  5  the store is out of reach or damaged
+
+A new machine:
+  jitctl setup
+  jitctl user add alice --group dev --key alice.pub
+  jitctl mfa enroll alice
+  jitctl doctor"
+)]
+pub struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make what is missing: configuration, directories, master key, policy, store, this host
+    #[command(after_help = "\
+Changes nothing that is there; a second run says so. With --config in another place than
+/etc/jit, where no file is yet, everything is put beside that file, so that a second
+instance can stand beside the first.
+
+Examples:
+  jitctl setup
+  jitctl setup --host web-1
+  jitctl --config /srv/jit-test/jit.toml setup --host test-1")]
+    Setup(Setup),
+    /// Look for what is wrong, and say which command mends it
+    #[command(after_help = "Ends with 1 if a check failed; warnings alone end with 0.")]
+    Doctor,
+    /// Show this host, its people, grants and sessions on one screen
+    Status,
+    /// People, their groups and their SSH keys
+    #[command(subcommand)]
+    User(User),
+    /// Second factors: authenticator apps and recovery codes
+    #[command(subcommand)]
+    Mfa(Mfa),
+    /// Hosts and their labels
+    #[command(subcommand)]
+    Host(Host),
+    /// The policy file
+    #[command(subcommand)]
+    Policy(Policy),
+    /// File a request for somebody
+    Request(Request),
+    /// Say yes to a request, in the name of a person who proves it with a code
+    Approve(Approve),
+    /// Say no to a request
+    Deny(Deny),
+    /// Take a request back
+    Cancel(Cancel),
+    /// Grant access alone, past the policy; the log says so
+    Grant(Grant),
+    /// Take access away
+    Revoke(Revoke),
+    /// List grants and requests
+    List(List),
+    /// Show everything about one grant
+    #[command(after_help = "Example:\n  jitctl show k7q2-m9xd")]
+    Show {
+        /// The grant's id
+        id: GrantId,
+    },
+    /// Say whether somebody has access, or how they could get it
+    Explain(Explain),
+    /// Show the sessions on this host and the time they have left
+    Sessions,
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The clock
+    #[command(subcommand)]
+    Clock(Clock),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  jitctl completions bash > /etc/bash_completion.d/jitctl")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    #[command(after_help = "Example:\n  jitctl man /usr/local/share/man/man1")]
+    Man {
+        /// Where
+        directory: PathBuf,
+    },
+}
+
+/// `setup`
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// What this machine is called; its host name unless given
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<HostName>,
+}
+
+/// `user`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person
+    #[command(after_help = "\
+Examples:
+  jitctl user add alice --group dev --group oncall --key alice.pub
+  jitctl mfa enroll alice")]
+    Add {
+        /// A letter and up to 31 more of a-z 0-9 . _ -
+        name: PersonName,
+        /// A group that the policy speaks of; may be repeated
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<GroupName>,
+        /// A public key file of theirs; may be repeated
+        #[arg(long = "key", value_name = "FILE")]
+        keys: Vec<PathBuf>,
+    },
+    /// List people
+    List,
+    /// Show a person with keys, second factor and grants
+    Show {
+        /// Who
+        name: PersonName,
+    },
+    /// Suspend a person: no login, request or approval counts until they are resumed
+    Suspend {
+        /// Who
+        name: PersonName,
+    },
+    /// Let a suspended person act again
+    Resume {
+        /// Who
+        name: PersonName,
+    },
+    /// Remove a person with keys and factors; the log stays
+    Remove {
+        /// Who
+        name: PersonName,
+    },
+    /// Add, remove or list a person's SSH public keys
+    #[command(after_help = "\
+Examples:
+  jitctl user key alice --add alice-new.pub
+  jitctl user key alice --remove SHA256:pcmf4zkBmM…
+  jitctl user key alice --list")]
+    Key {
+        /// Whose
+        name: PersonName,
+        /// What to do; lists them unless told otherwise
+        #[command(flatten)]
+        change: KeyChange,
+    },
+    /// Put a person into groups, or take them out
+    #[command(after_help = "Example:\n  jitctl user group alice --add oncall --remove dev")]
+    Group {
+        /// Who
+        name: PersonName,
+        /// A group to put them into; may be repeated
+        #[arg(long, value_name = "GROUP", required_unless_present = "remove")]
+        add: Vec<GroupName>,
+        /// A group to take them out of; may be repeated
+        #[arg(long, value_name = "GROUP")]
+        remove: Vec<GroupName>,
+    },
+}
+
+/// What to do with keys.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct KeyChange {
+    /// Add the public key in this file
+    #[arg(long, value_name = "FILE")]
+    pub add: Option<PathBuf>,
+    /// Remove the key with this fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub remove: Option<String>,
+    /// List the keys
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// `mfa`
+#[derive(Debug, Subcommand)]
+pub enum Mfa {
+    /// Enroll an authenticator app; shows a QR code, asks one code back, gives recovery codes
+    #[command(after_help = "\
+The secret counts once a code of it was given back; one in use stays in use until then.
+Without a terminal the code is read from standard input, one line. With --json two lines are
+printed: {\"otpauth_uri\":…} before the code is read, {\"recovery_codes\":[…]} after it.
+
+Example:
+  jitctl mfa enroll alice")]
+    Enroll {
+        /// Whose
+        name: PersonName,
+    },
+    /// Take a person's second factor away, lockout included
+    Reset {
+        /// Whose
+        name: PersonName,
+    },
+    /// Make new recovery codes; the old ones are void
+    Codes {
+        /// Whose
+        name: PersonName,
+    },
+}
+
+/// `host`
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Add a host, or replace the labels of one
+    #[command(after_help = "Example:\n  jitctl host add web-1 --label env=prod --label tier=web")]
+    Add {
+        /// What it is called
+        name: HostName,
+        /// A label that the policy and grants can name; may be repeated
+        #[arg(long = "label", value_name = "KEY=VALUE")]
+        labels: Vec<Label>,
+    },
+    /// List hosts
+    List,
+    /// Show a host
+    Show {
+        /// Which
+        name: HostName,
+    },
+    /// Remove a host: its grants cover nothing any more
+    Remove {
+        /// Which
+        name: HostName,
+    },
+}
+
+/// `policy`
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Check a policy file, and look for groups and hosts that there are none of
+    #[command(after_help = "\
+Examples:
+  jitctl policy check
+  jitctl policy check new-policy.toml")]
+    Check {
+        /// The file to check; the one in force unless given
+        file: Option<PathBuf>,
+    },
+    /// Show the roles in force
+    Show {
+        /// Only those that name this person
+        person: Option<PersonName>,
+    },
+}
+
+/// `audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Show the last records, the newest at the end
+    Show {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 50,
+              value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Check every record and every link of the chain
+    #[command(after_help = "\
+Prints how many records there are and the hash of the last. Keep the two on another machine:
+they show later whether the end of the log was cut off. Ends with 1 if the log is broken.")]
+    Verify,
+}
+
+/// `clock`
+#[derive(Debug, Subcommand)]
+pub enum Clock {
+    /// Accept the clock although it stands before the last record
+    #[command(after_help = "\
+For the case that the last record was written while the clock was ahead. Windows and codes of
+the time between can then come again: set the clock instead if it is the clock that is wrong.")]
+    Accept {
+        /// Why
+        #[arg(long, value_name = "TEXT", value_parser = Reason::parse)]
+        reason: Reason,
+    },
+}
+
+/// Reads the command line; what can't be read is told, and the exit code given back.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader who has gone is no error.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(Kind::Invalid.exit_code())
+        }
+        _ => {
+            let error = told(&error);
+            let json = std::env::args_os().any(|argument| argument == "--json");
+            Output::new(json).error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    })
+}
+
+/// A usage error in our own words, where it is one of ours, else in clap's.
+fn told(error: &clap::Error) -> Error {
+    use std::error::Error as _;
+    if let Some(ours) = error.source().and_then(|source| source.downcast_ref::<Error>()) {
+        return ours.clone();
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let told = Error::invalid(what.trim_end());
+    let line = |start: &str| rest.lines().find_map(|line| line.trim_start().strip_prefix(start));
+    match (line("tip: "), line("Usage: ")) {
+        (Some(tip), _) => told.next(format!("{tip}.")),
+        (None, Some(usage)) => told.next(format!("Usage: {usage}. More: --help.")),
+        (None, None) => told.next("jitctl --help"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bad_name_is_told_in_our_words() {
+        let error = Cli::try_parse_from(["jitctl", "user", "show", "a b"]).unwrap_err();
+        let error = told(&error);
+        assert_eq!(error.what(), "`a b` is no name of a person");
+        assert_eq!(error.kind(), jit_core::Kind::Invalid);
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument);
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

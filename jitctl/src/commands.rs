@@ -1,0 +1,97 @@
+//! The commands, a file for each noun. Each asks the authority and prints what came of it.
+
+mod audit;
+mod decide;
+mod doctor;
+mod explain;
+mod grant;
+mod host;
+mod list;
+mod mfa;
+mod policy;
+mod program;
+mod request;
+mod sessions;
+mod setup;
+mod status;
+mod user;
+
+use std::path::Path;
+
+use jit_core::authority::Authority;
+use jit_core::config::Config;
+use jit_core::store::sqlite::Opener;
+use jit_core::{Error, Result};
+
+use crate::cli::{Cli, Command};
+use crate::output::{Exit, Output};
+
+/// The name under which events go to syslog.
+const PROCESS: &str = "jitctl";
+
+/// What a command works with.
+pub struct Desk {
+    /// Decides and changes.
+    pub authority: Authority,
+    /// Prints.
+    pub output: Output,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever the command fails with.
+pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
+    match &cli.command {
+        Command::Completions { shell } => return program::completions(*shell),
+        Command::Man { directory } => return program::man(directory, output),
+        _ => {}
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::refused("jitctl has to be run by root").next("Put sudo before it."));
+    }
+    let path = std::path::absolute(&cli.config)
+        .map_err(|e| Error::invalid(format!("--config names no file: {e}")))?;
+    match &cli.command {
+        Command::Setup(setup) => return setup::run(&path, setup, output),
+        Command::Doctor => return doctor::run(&path, output),
+        // A policy can be checked while the store is out of reach.
+        Command::Policy(command) => return policy::run(&path, command, output),
+        _ => {}
+    }
+    let desk = Desk { authority: open(&path)?, output };
+    match &cli.command {
+        Command::Status => status::run(&desk),
+        Command::User(command) => user::run(&desk, command),
+        Command::Mfa(command) => mfa::run(&desk, command),
+        Command::Host(command) => host::run(&desk, command),
+        Command::Request(request) => request::run(&desk, request),
+        Command::Approve(approve) => decide::approve(&desk, approve),
+        Command::Deny(deny) => decide::deny(&desk, deny),
+        Command::Cancel(cancel) => decide::cancel(&desk, cancel),
+        Command::Grant(grant) => grant::run(&desk, grant),
+        Command::Revoke(revoke) => grant::revoke(&desk, revoke),
+        Command::List(filter) => list::run(&desk, filter),
+        Command::Show { id } => list::show(&desk, id),
+        Command::Explain(question) => explain::run(&desk, question),
+        Command::Sessions => sessions::run(&desk),
+        Command::Audit(command) => audit::run(&desk, command),
+        Command::Clock(command) => audit::clock(&desk, command),
+        Command::Setup(_)
+        | Command::Doctor
+        | Command::Policy(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => unreachable!("handled above"),
+    }
+}
+
+/// Opens the authority, whose store only `setup` makes: one that is gone must be noticed.
+fn open(config: &Path) -> Result<Authority> {
+    let config = Config::load(config)?;
+    let store = config.database();
+    if !store.exists() {
+        return Err(Error::unavailable(format!("there is no store {}", store.display()))
+            .next("On a new machine: jitctl setup. Else restore your backup of it."));
+    }
+    Authority::open(config, PROCESS, Opener::Admin)
+}

@@ -1,0 +1,114 @@
+//! `jitctl audit` and `jitctl clock`: the log, and the clock it goes by.
+
+use jit_core::audit::{Record, hex};
+use jit_core::{Kind, Result};
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::cli::{Audit, Clock};
+use crate::output::{Exit, count, cut, table};
+
+/// Characters of a record's detail that a line shows; `--json` shows all.
+const DETAIL: usize = 100;
+
+/// Runs `jitctl audit`.
+pub fn run(desk: &Desk, command: &Audit) -> Result<Exit> {
+    match command {
+        Audit::Show { limit } => show(desk, *limit),
+        Audit::Verify => verify(desk),
+    }
+}
+
+/// Runs `jitctl clock`.
+pub fn clock(desk: &Desk, command: &Clock) -> Result<Exit> {
+    let Clock::Accept { reason } = command;
+    let now = desk.authority.accept_clock(reason)?;
+    let text = format!("The clock is accepted as it stands: {}.", now.local());
+    desk.output.answer(text, || json!({ "time": now.rfc3339() }))?;
+    Ok(Exit::Done)
+}
+
+fn show(desk: &Desk, limit: u32) -> Result<Exit> {
+    let Desk { authority, output } = desk;
+    let records = authority.last_records(limit)?;
+    let rows = records.iter().map(|record| {
+        vec![
+            record.sequence.to_string(),
+            record.time.local(),
+            record.actor.clone(),
+            record.action.clone(),
+            record.object.clone(),
+            record.outcome.to_string(),
+            cut(&in_words(&detail(record)), DETAIL),
+        ]
+    });
+    let heads = ["NO", "TIME", "ACTOR", "ACTION", "OBJECT", "OUTCOME", "DETAIL"];
+    output.answer(table(&heads, rows), || records.iter().map(for_programs).collect())?;
+    Ok(Exit::Done)
+}
+
+fn verify(desk: &Desk) -> Result<Exit> {
+    let Desk { authority, output } = desk;
+    let state = match authority.verify_log() {
+        // That the log is broken is the answer to the question, not a failure to answer it.
+        Err(error) if error.kind() == Kind::Tampered => {
+            output.error(&error);
+            return Ok(Exit::Failed);
+        }
+        state => state?,
+    };
+    let head = state.head.as_ref().map(|head| hex(&head.hash));
+    let text = format!(
+        "The log is whole: {}, the last with the hash\n  {}\n\
+         Keep number and hash on another machine: they show later whether the end was cut off.",
+        count(state.records, "record"),
+        head.as_deref().unwrap_or("-")
+    );
+    output.answer(text, || json!({ "records": state.records, "head": head }))?;
+    Ok(Exit::Done)
+}
+
+/// The detail as the object it is; what is none is shown as it stands.
+fn detail(record: &Record) -> Value {
+    serde_json::from_str(&record.detail).unwrap_or_else(|_| Value::String(record.detail.clone()))
+}
+
+/// `key=value key=value`: what is not empty; what stands within an object, by its own key.
+fn in_words(detail: &Value) -> String {
+    let Value::Object(fields) = detail else { return detail.to_string() };
+    let told = fields.iter().filter_map(|(key, value)| match value {
+        Value::Null => None,
+        Value::Array(items) if items.is_empty() => None,
+        Value::Object(inner) if inner.is_empty() => None,
+        Value::Object(_) => Some(in_words(value)),
+        Value::String(text) => Some(format!("{key}={text}")),
+        other => Some(format!("{key}={other}")),
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+fn for_programs(record: &Record) -> Value {
+    json!({
+        "sequence": record.sequence,
+        "time": record.time.rfc3339(),
+        "actor": record.actor,
+        "action": record.action,
+        "object": record.object,
+        "outcome": record.outcome,
+        "detail": detail(record),
+        "previous": hex(&record.previous),
+        "hash": hex(&record.hash),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_reads_as_words() {
+        let detail = json!({ "why": "wrong code", "until": null, "grants": [], "for": { "n": 3, "of": {} } });
+        assert_eq!(in_words(&detail), "n=3 why=wrong code");
+        assert_eq!(in_words(&json!("torn")), "\"torn\"");
+    }
+}

@@ -1,0 +1,85 @@
+//! `jitctl doctor`: looks at everything that logins depend on, also where nothing opens any more,
+//! and says of what is wrong why it matters and which command mends it.
+
+mod checks;
+mod report;
+
+use std::path::Path;
+
+use jit_core::authority::Authority;
+use jit_core::config::Config;
+use jit_core::policy::Policy;
+use jit_core::seal::Vault;
+use jit_core::store::sqlite::Opener;
+use jit_core::{Result, rootfile};
+use serde_json::json;
+
+use super::PROCESS;
+use crate::output::{Exit, Output};
+use report::Report;
+
+/// Runs `jitctl doctor`.
+pub fn run(path: &Path, output: Output) -> Result<Exit> {
+    let mut report = Report::default();
+    examine(path, &mut report);
+    output.answer(report.text(), || json!({ "ok": !report.failed(), "checks": report.json() }))?;
+    Ok(if report.failed() { Exit::Failed } else { Exit::Done })
+}
+
+fn examine(path: &Path, report: &mut Report) {
+    let config = report.check(
+        Config::load(path),
+        |_| format!("configuration {} is sound", path.display()),
+        "Without it every login is denied.",
+    );
+    // Where only owner or mode of the file is wrong, the rest can be looked at all the same.
+    let config = config.or_else(|| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Config::parse(path, &text).ok()
+    });
+    let Some(config) = config else { return };
+    for directory in [&config.state_dir, &config.run_dir] {
+        report.check(
+            rootfile::check_private_dir(directory),
+            |()| format!("directory {} is root's alone", directory.display()),
+            "The store and jitd's lock live in such: whoever can write there decides.",
+        );
+    }
+    let vault = report.check(
+        Vault::open_file(&config.master_key_file),
+        |_| format!("master key {} is there and root's alone", config.master_key_file.display()),
+        "It opens every secret; without it every login is denied.",
+    );
+    let policy = report.check(
+        Policy::load(&config.policy_file),
+        |policy| {
+            format!("policy {} is sound, version {}", config.policy_file.display(), policy.version)
+        },
+        "Without it every login is denied.",
+    );
+    checks::configured(&config, report);
+    if vault.is_none() {
+        return;
+    }
+    let database = config.database();
+    if !database.exists() {
+        report.fail(
+            format!("there is no store {}", database.display()),
+            "It holds people, grants and the log; without it every login is denied.",
+            "jitctl setup, on a new machine; else restore your backup of it.",
+        );
+        return;
+    }
+    let opened = report.check(
+        Authority::open(config, PROCESS, Opener::Admin),
+        |_| format!("store {} opens", database.display()),
+        "It holds people, grants and the log; without it every login is denied.",
+    );
+    if let Some(authority) = opened {
+        checks::stored(&authority, report);
+        checks::people(&authority, report);
+        if let Some(policy) = policy {
+            checks::policy(&authority, &policy, report);
+        }
+    }
+}

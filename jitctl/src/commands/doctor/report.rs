@@ -1,0 +1,139 @@
+//! What the doctor found: a line for each check, the worst decides.
+
+use jit_core::Result;
+use serde_json::{Value, json};
+
+use crate::output::{count, safe_line};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Fail => "fail",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Check {
+    level: Level,
+    found: String,
+    why: &'static str,
+    mend: Option<String>,
+}
+
+/// The checks made so far.
+#[derive(Debug, Default)]
+pub struct Report(Vec<Check>);
+
+impl Report {
+    /// All is well with this.
+    pub fn ok(&mut self, found: String) {
+        self.0.push(Check { level: Level::Ok, found, why: "", mend: None });
+    }
+
+    /// Somebody should look at this.
+    pub fn warn(&mut self, found: String, why: &'static str, mend: impl Into<String>) {
+        self.0.push(Check { level: Level::Warn, found, why, mend: Some(mend.into()) });
+    }
+
+    /// This is wrong.
+    pub fn fail(&mut self, found: String, why: &'static str, mend: impl Into<String>) {
+        self.0.push(Check { level: Level::Fail, found, why, mend: Some(mend.into()) });
+    }
+
+    /// Passes the value on; an error is a failed check, which says itself how it is mended.
+    pub fn check<T>(
+        &mut self,
+        result: Result<T>,
+        good: impl FnOnce(&T) -> String,
+        why: &'static str,
+    ) -> Option<T> {
+        match result {
+            Ok(value) => {
+                self.ok(good(&value));
+                Some(value)
+            }
+            Err(error) => {
+                let mend = error.what_next().map(ToOwned::to_owned);
+                let found = error.what().to_owned();
+                self.0.push(Check { level: Level::Fail, found, why, mend });
+                None
+            }
+        }
+    }
+
+    /// Whether a check failed.
+    pub fn failed(&self) -> bool {
+        self.0.iter().any(|check| check.level == Level::Fail)
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for check in &self.0 {
+            text.push_str(&format!("{:<4}  {}\n", check.level.word(), safe_line(&check.found)));
+            if check.level != Level::Ok {
+                text.push_str(&format!("      {}\n", check.why));
+                if let Some(mend) = &check.mend {
+                    text.push_str(&format!("      -> {}\n", safe_line(mend)));
+                }
+            }
+        }
+        let number = |level| self.0.iter().filter(|check| check.level == level).count() as u64;
+        text.push_str(&match (number(Level::Fail), number(Level::Warn)) {
+            (0, 0) => "All is well.\n".to_owned(),
+            (0, warnings) => format!("Nothing is wrong; {}.\n", count(warnings, "warning")),
+            (fails, warnings) => {
+                format!("{} failed; {}.\n", count(fails, "check"), count(warnings, "warning"))
+            }
+        });
+        text
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let check = |check: &Check| {
+            json!({
+                "level": check.level.word(), "found": check.found, "mend": check.mend,
+                "why": Some(check.why).filter(|why| !why.is_empty()),
+            })
+        };
+        self.0.iter().map(check).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jit_core::Error;
+
+    #[test]
+    fn one_failed_check_fails_the_whole_and_says_how_it_is_mended() {
+        let mut report = Report::default();
+        report.ok("store opens".into());
+        report.warn("no key".into(), "It matters.", "jitctl user key");
+        assert!(!report.failed());
+        assert!(report.text().ends_with("Nothing is wrong; 1 warning.\n"));
+        let bad = Err::<(), _>(Error::misconfigured("others can write x\n").next("chmod go-w x"));
+        assert_eq!(report.check(bad, |()| String::new(), "Because."), None);
+        assert!(report.failed());
+        let text = report.text();
+        assert!(
+            text.contains(
+                "fail  others can write x\\u{a}\n      Because.\n      -> chmod go-w x\n"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("1 check failed; 1 warning.\n"), "{text}");
+        assert_eq!(report.json()[2]["level"], "fail");
+    }
+}

@@ -1,0 +1,125 @@
+//! `jitctl mfa`: second factors.
+
+use std::io::IsTerminal;
+
+use jit_core::grant::Actor;
+use jit_core::name::PersonName;
+use jit_core::secret::SecretText;
+use jit_core::{Error, Kind, Result};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::cli::Mfa as Command;
+use crate::output::Exit;
+use crate::prompt;
+
+/// How often the first code may be mistyped.
+const TRIES: usize = 3;
+
+/// Runs `jitctl mfa`.
+pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
+    let Desk { authority, output } = desk;
+    match command {
+        Command::Enroll { name } => enroll(desk, name)?,
+        Command::Reset { name } => {
+            authority.reset_factors(&Actor::Root, name)?;
+            let text = format!("{name} has no second factor now.\nNext: jitctl mfa enroll {name}");
+            output.answer(text, || json!({ "name": name, "enrolled": false }))?;
+        }
+        Command::Codes { name } => {
+            let codes = authority.new_recovery_codes(&Actor::Root, name)?;
+            let head = format!("{name}'s new recovery codes; the old ones are void:");
+            output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn enroll(desk: &Desk, name: &PersonName) -> Result<()> {
+    let Desk { authority, output } = desk;
+    let enrolment = authority.begin_enrolment(&Actor::Root, name)?;
+    let uri = enrolment.otpauth_uri;
+    let sheet = SecretText::new(format!(
+        "{}\nScan this with an authenticator app, or give it this address:\n{}\n",
+        qr(&uri, std::io::stdout().is_terminal())?.expose(),
+        uri.expose()
+    ));
+    output.answer(sheet.expose(), || json!({ "otpauth_uri": uri.expose() }))?;
+    let codes = confirmed(desk, name)?;
+    let head = format!("{name}'s second factor is in use. Recovery codes:");
+    output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))
+}
+
+/// Asks for the first code until it is right.
+fn confirmed(desk: &Desk, name: &PersonName) -> Result<Vec<SecretText>> {
+    let mut tries = 1;
+    loop {
+        let typed = prompt::code("Verification code: ")?;
+        match desk.authority.confirm_enrolment(&Actor::Root, name, typed.expose()) {
+            Err(error) if error.kind() == Kind::Refused && tries < TRIES => {
+                desk.output.error(&error);
+                tries += 1;
+            }
+            Err(error) if error.kind() == Kind::Refused => {
+                return Err(Error::refused(error.what())
+                    .next(format!("Begin again: jitctl mfa enroll {name}")));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The QR code of `uri`, with its quiet zone. On a terminal it is black on white whatever the
+/// terminal's own colours are; elsewhere it is drawn for a dark background.
+fn qr(uri: &SecretText, on_terminal: bool) -> Result<SecretText> {
+    let code = QrCode::with_error_correction_level(uri.expose().as_bytes(), EcLevel::L)
+        .map_err(|e| Error::unavailable(format!("the QR code can't be made: {e}")))?;
+    let mut render = code.render::<Dense1x2>();
+    let render = render.quiet_zone(true);
+    if on_terminal {
+        let drawn = SecretText::new(render.build());
+        let lines = drawn.expose().lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m\n"));
+        return Ok(SecretText::new(lines.collect()));
+    }
+    Ok(SecretText::new(render.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build()))
+}
+
+/// The codes on lines of their own, below `head`.
+fn recovery_sheet(head: &str, codes: &[SecretText]) -> SecretText {
+    let mut sheet = format!("{head}\n");
+    // Room for all of it at once: growing would leave copies behind.
+    sheet.reserve(codes.len() * 32 + 128);
+    for code in codes {
+        sheet.push_str("  ");
+        sheet.push_str(code.expose());
+        sheet.push('\n');
+    }
+    sheet.push_str(
+        "Each replaces the app once. They are shown this once: keep them in a safe place.",
+    );
+    SecretText::new(sheet)
+}
+
+fn codes_for_programs(codes: &[SecretText]) -> Value {
+    json!({ "recovery_codes": codes.iter().map(SecretText::expose).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_qr_code_is_square_and_has_its_quiet_zone() {
+        let drawn =
+            qr(&SecretText::new("otpauth://totp/web-1:alice?secret=ABC".into()), false).unwrap();
+        let lines: Vec<_> = drawn.expose().lines().collect();
+        let width = lines[0].chars().count();
+        assert_eq!(width.div_ceil(2), lines.len());
+        // Four modules of light on each side, two of them a character high.
+        assert!(lines[0].chars().all(|c| c == '█') && lines[1].chars().all(|c| c == '█'));
+        assert!(lines.iter().all(|line| line.starts_with('█') || line.starts_with('▀')));
+        assert!(lines[2].starts_with("████ ▄▄▄▄▄"), "the finder pattern: {}", lines[2]);
+    }
+}

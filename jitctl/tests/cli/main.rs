@@ -1,0 +1,12 @@
+//! The command line as it is typed, run against instances of its own. Needs root, and `oathtool` for
+//! codes.
+
+// A test that can't go on says so by panicking, in its helpers as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cases;
+mod decisions;
+mod desk;
+mod enrolment;
+mod hostile;
+mod trouble;

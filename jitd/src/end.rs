@@ -1,0 +1,326 @@
+//! Ending a session: every process that the kernel says belongs to it.
+//!
+//! A session has a cgroup of its own, in which the kernel counts and kills, however fast something
+//! forks. Where there could be none, and for what root moved out of it, an ssh session is its audit
+//! session, and a sudo what the sudo process started: found by looking, stopped first, until no new
+//! ones appear, and then killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jit_core::grant::Action;
+use jit_core::process::{self, AuditSession};
+use jit_core::session::Session;
+use jit_core::{Error, Result, cgroup};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// Rounds of looking for processes to stop, or to kill, before giving up until the next tick.
+const ROUNDS: u32 = 20;
+/// Between rounds of waiting for killed processes to be gone.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The processes that are in an audit session, by which one.
+pub(crate) struct Processes {
+    by_session: BTreeMap<AuditSession, Vec<u32>>,
+}
+
+impl Processes {
+    /// Looks at all of /proc.
+    ///
+    /// # Errors
+    /// Unavailable when the kernel doesn't tell.
+    pub(crate) fn look() -> Result<Self> {
+        let mut by_session: BTreeMap<AuditSession, Vec<u32>> = BTreeMap::new();
+        for pid in everybody()? {
+            if let Some(session) = process::audit_session(pid)
+                && !process::is_zombie(pid)
+            {
+                by_session.entry(session).or_default().push(pid);
+            }
+        }
+        Ok(Processes { by_session })
+    }
+
+    /// Whether nothing of a session is left.
+    pub(crate) fn is_over(&self, session: &Session) -> Result<bool> {
+        let counted = session.anchor.cgroup.as_deref().is_some_and(cgroup::is_populated);
+        Ok(!counted && !is_open(session) && self.of(session)?.is_empty())
+    }
+
+    /// Those of a session that can be found by looking.
+    fn of(&self, session: &Session) -> Result<BTreeSet<u32>> {
+        match (session.action, session.anchor.audit_session) {
+            (Action::Login, Some(number)) => {
+                Ok(self.by_session.get(&number).into_iter().flatten().copied().collect())
+            }
+            _ => tree(session),
+        }
+    }
+}
+
+/// Every process but the first and the keeper itself, which belong to nobody's session.
+fn everybody() -> Result<Vec<u32>> {
+    let all = process::all()
+        .map_err(|e| Error::unavailable(format!("the processes can't be listed: {e}")))?;
+    let own = std::process::id();
+    Ok(all.into_iter().filter(|pid| *pid > 1 && *pid != own).collect())
+}
+
+/// The process that opened a session, if it still runs, and all it started.
+fn tree(session: &Session) -> Result<BTreeSet<u32>> {
+    let mut found = BTreeSet::new();
+    if !is_open(session) {
+        return Ok(found);
+    }
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for pid in everybody()? {
+        if let Some(parent) = process::parent(pid)
+            && !process::is_zombie(pid)
+        {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut next = vec![session.anchor.pid];
+    while let Some(pid) = next.pop() {
+        if found.insert(pid) {
+            next.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the process that opened the session still runs.
+fn is_open(session: &Session) -> bool {
+    session.anchor.is_alive() && !process::is_zombie(session.anchor.pid)
+}
+
+/// Ends every process of `session`; says how many were seen.
+///
+/// # Errors
+/// Unavailable when some are still there after all; it is tried again then.
+pub(crate) fn end(session: &Session) -> Result<usize> {
+    let own = session.anchor.cgroup.as_deref();
+    let mut ended: BTreeSet<u32> =
+        own.map(cgroup::processes).unwrap_or_default().into_iter().collect();
+    let scope = scope(session);
+    for path in own.iter().copied().chain(scope.as_deref()) {
+        cgroup::kill(path)
+            .map_err(|e| Error::unavailable(format!("the cgroup {path} can't be killed: {e}")))?;
+    }
+    // What is left was never in there, or was moved out by root.
+    for _ in 0..ROUNDS {
+        let found = Processes::look()?.of(session)?;
+        let new: Vec<u32> = found.difference(&ended).copied().collect();
+        if new.is_empty() {
+            break;
+        }
+        new.iter().for_each(|pid| signal(session, *pid, Signal::STOP));
+        ended.extend(new);
+    }
+    for _ in 0..ROUNDS {
+        let processes = Processes::look()?;
+        if processes.is_over(session)? {
+            own.iter().for_each(|path| cgroup::remove(path));
+            return Ok(ended.len());
+        }
+        let found = processes.of(session)?;
+        found.iter().for_each(|pid| signal(session, *pid, Signal::KILL));
+        ended.extend(found);
+        std::thread::sleep(PAUSE);
+    }
+    Err(Error::unavailable(format!(
+        "session {} of {} still has processes after they were killed",
+        session.id, session.person
+    )))
+}
+
+/// Sends a signal to a process that is still of the session: the number is looked at again through
+/// a descriptor that no other process can take over.
+fn signal(session: &Session, pid: u32, signal: Signal) {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let Ok(descriptor) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let same = match session.anchor.audit_session {
+        Some(_) => process::audit_session(pid) == session.anchor.audit_session,
+        None => true,
+    };
+    if same {
+        // A process that is gone already is as it should be; one that stays is found again.
+        let _ = pidfd_send_signal(&descriptor, signal);
+    }
+}
+
+/// The systemd scope that sshd moved into after the session was recorded. The one recorded is where
+/// sshd was started, and not the session's own.
+fn scope(session: &Session) -> Option<String> {
+    if session.action != Action::Login || !is_open(session) {
+        return None;
+    }
+    process::scope(session.anchor.pid).filter(|own| session.anchor.scope.as_ref() != Some(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jit_core::name::{HostName, Login, PersonName};
+    use jit_core::process::Anchor;
+    use jit_core::time::Timestamp;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    /// Runs `script` in an audit session of its own, as pam_loginuid makes one, and waits until it
+    /// says that it is ready.
+    fn in_audit_session(script: &str) -> Child {
+        let text =
+            format!("echo 0 > /proc/self/loginuid || exit 1\n{script}\necho ready\nread wait");
+        let mut child = Command::new("sh")
+            .args(["-c", &text])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        if said != "ready\n" {
+            child.kill().and_then(|()| child.wait()).unwrap();
+            panic!("not ready: this test needs root and a kernel with audit sessions");
+        }
+        child
+    }
+
+    fn session(action: Action, anchor: Anchor) -> Session {
+        Session {
+            id: 1,
+            action,
+            person: PersonName::parse("alice").unwrap(),
+            login: Login::parse("deploy").unwrap(),
+            uid: 0,
+            host: HostName::parse("web-1").unwrap(),
+            anchor,
+            boot_id: "b".into(),
+            opened_at: Timestamp::from_unix(1).unwrap(),
+            opened_boot_ms: 1,
+            rhost: None,
+            tty: None,
+            grants: vec![],
+            closed_at: None,
+            ended: None,
+        }
+    }
+
+    fn living(audit_session: u32) -> Vec<u32> {
+        process::all()
+            .unwrap()
+            .into_iter()
+            .filter(|pid| process::audit_session(*pid) == Some(audit_session))
+            .filter(|pid| !process::is_zombie(*pid))
+            .collect()
+    }
+
+    #[test]
+    fn everything_of_a_session_is_ended_and_nothing_else() {
+        let bystander = in_audit_session("true");
+        let mut child = in_audit_session(
+            "nohup sleep 300 >/dev/null 2>&1 & setsid sleep 300 & (sleep 300 &) ; \
+             sh -c 'while :; do sleep 0.01; done' &",
+        );
+        let anchor = Anchor::of(child.id()).unwrap();
+        let number = anchor.audit_session.unwrap();
+        assert!(living(number).len() >= 5);
+        // The last process dies some milliseconds after it was told to.
+        let killed = end(&session(Action::Login, anchor)).unwrap();
+        assert!(killed >= 5, "{killed}");
+        assert_eq!(living(number), [0_u32; 0]);
+        child.wait().unwrap();
+        let other = Anchor::of(bystander.id()).unwrap();
+        assert!(other.is_alive());
+        end(&session(Action::Login, other)).unwrap();
+        let mut bystander = bystander;
+        bystander.wait().unwrap();
+    }
+
+    /// Starts `script` in a cgroup of its own, once it has read "go", as a sudo is.
+    fn in_cgroup(child: &mut Child) -> Anchor {
+        let anchor = Anchor::of(child.id()).unwrap();
+        let own = cgroup::enter(&anchor).expect("this test needs root and a cgroup2 hierarchy");
+        Anchor { cgroup: Some(own), ..anchor }
+    }
+
+    fn shell(script: &str) -> Child {
+        Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn go(child: &mut Child) {
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"go\n").unwrap();
+    }
+
+    fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
+        for _ in 0..500 {
+            if happened() {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("waited in vain: {what}");
+    }
+
+    #[test]
+    fn the_end_of_a_sudo_leaves_the_ssh_session_around_it() {
+        // Around it: a shell in a cgroup, with a child of its own.
+        let mut around = shell("read go; sleep 300 & exec sleep 300");
+        let login = in_cgroup(&mut around);
+        go(&mut around);
+        let login_cgroup = login.cgroup.clone().unwrap();
+        wait_for("the shell's child", || cgroup::processes(&login_cgroup).len() == 2);
+        // What the sudo started: also what its first process no longer knows of.
+        let mut inner = shell("read go; setsid sleep 300 & (sleep 300 &); exec sleep 300");
+        let sudo = in_cgroup(&mut inner);
+        go(&mut inner);
+        let sudo_cgroup = sudo.cgroup.clone().unwrap();
+        wait_for("the sudo's children", || cgroup::processes(&sudo_cgroup).len() == 3);
+
+        assert_eq!(end(&session(Action::Sudo, sudo)).unwrap(), 3);
+        inner.wait().unwrap();
+        assert!(!cgroup::is_populated(&sudo_cgroup));
+        assert_eq!(cgroup::processes(&login_cgroup).len(), 2, "the session goes on");
+
+        assert_eq!(
+            end(&session(Action::Login, Anchor { audit_session: None, ..login })).unwrap(),
+            2
+        );
+        around.wait().unwrap();
+    }
+
+    #[test]
+    fn a_sudo_without_a_cgroup_ends_with_all_it_started() {
+        let mut child = shell("sleep 300 & sh -c 'sleep 300 & wait' & exec sleep 300");
+        let anchor = Anchor::of(child.id()).unwrap();
+        let sudo = session(Action::Sudo, anchor);
+        wait_for("its children", || tree(&sudo).unwrap().len() == 4);
+        assert_eq!(end(&sudo).unwrap(), 4);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn nothing_forks_faster_than_it_is_ended() {
+        let mut child =
+            shell("read go; for i in 1 2 3 4; do (while :; do (:) & done) & done; exec sleep 300");
+        let anchor = in_cgroup(&mut child);
+        let own = anchor.cgroup.clone().unwrap();
+        go(&mut child);
+        wait_for("the forks", || cgroup::processes(&own).len() > 4);
+        end(&session(Action::Login, Anchor { audit_session: None, ..anchor })).unwrap();
+        assert!(!cgroup::is_populated(&own));
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_that_took_over_the_number_is_left_alone() {
+        let mut child = in_audit_session("true");
+        let anchor = Anchor::of(child.id()).unwrap();
+        let other = Anchor { audit_session: Some(u32::MAX - 1), ..anchor.clone() };
+        signal(&session(Action::Login, other), child.id(), Signal::KILL);
+        assert!(anchor.is_alive());
+        end(&session(Action::Login, anchor)).unwrap();
+        child.wait().unwrap();
+    }
+}

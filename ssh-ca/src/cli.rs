@@ -1,0 +1,107 @@
+//! The command line, declared once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jit_core::config::DEFAULT_PATH;
+use jit_core::id::GrantId;
+
+/// The SSH certificate authority: a certificate is valid for exactly the window of its grant.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ssh-ca",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes:
+  0  done
+  1  refused or failed
+  2  usage: unknown options, malformed ids and keys
+  4  not found
+  5  the store is out of reach or damaged
+
+A new authority:
+  ssh-ca init
+  ssh-ca public-key > /etc/ssh/jit_user_ca.pub"
+)]
+pub struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the user CA and the host CA, their private keys sealed with the master key
+    #[command(after_help = "\
+Makes what is missing and replaces nothing: a second run says what is there.
+
+Example:
+  ssh-ca init")]
+    Init,
+    /// Print the public key that hosts or ssh clients are to trust
+    #[command(after_help = "\
+Prints one line for each key of the CA, the one that signs first.
+
+Examples:
+  ssh-ca public-key > /etc/ssh/jit_user_ca.pub      # sshd_config: TrustedUserCAKeys
+  ssh-ca public-key --host
+  ssh-ca public-key --known-hosts='*.example.org' >> /etc/ssh/ssh_known_hosts")]
+    PublicKey(PublicKey),
+    /// Sign a certificate for a grant
+    #[command(after_help = "\
+The certificate says what the grant says: who, where, from when to when, and what sshd
+permits. It is on record before it is written. ssh finds it beside the private key by
+itself.
+
+Examples:
+  ssh-ca sign --grant k7q2-m9xd --key /home/alice/.ssh/id_ed25519.pub
+  ssh-ca sign --grant k7q2-m9xd --key alice.pub --out -")]
+    Sign(Sign),
+    /// Show what a certificate says and what it means: grant, person, time left
+    #[command(after_help = "\
+Ends with 0 when the certificate could be explained, whether or not it is good.
+
+Examples:
+  ssh-ca inspect /home/alice/.ssh/id_ed25519-cert.pub
+  ssh-ca inspect --json alice-cert.pub")]
+    Inspect {
+        /// The certificate
+        file: PathBuf,
+    },
+}
+
+/// Which key, in which form.
+#[derive(Debug, Args)]
+pub struct PublicKey {
+    /// The host CA's instead of the user CA's
+    #[arg(long)]
+    pub host: bool,
+    /// The host CA's as known_hosts takes it, for hosts of these names
+    #[arg(
+        long, value_name = "HOSTS", num_args = 0..=1, require_equals = true,
+        default_missing_value = "*"
+    )]
+    pub known_hosts: Option<String>,
+}
+
+/// What to sign, and where to put it.
+#[derive(Debug, Args)]
+pub struct Sign {
+    /// The grant's id
+    #[arg(long, value_name = "ID")]
+    pub grant: GrantId,
+    /// The public key to certify
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Where the certificate goes, - for standard output; beside the key unless given
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,10 @@
+//! `ssh-ca` and `jit-authorized` as they are called, judged by the real `ssh-keygen`. Run as root.
+
+#![allow(clippy::unwrap_used)]
+
+mod authorized;
+mod desk;
+mod inspect;
+mod keys;
+mod programs;
+mod sign;

@@ -1,0 +1,115 @@
+//! What the machine must have: root, a few Debian packages, audit session ids in the kernel.
+
+use crate::error::{Context, Failed, Result, ensure};
+use crate::run::{must, run, run_within};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// A program or file, and the Debian package that brings it.
+const PACKAGES: &[(&str, &str)] = &[
+    ("/usr/sbin/sshd", "openssh-server"),
+    ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/bin/sudo", "sudo"),
+    ("/usr/bin/pamtester", "pamtester"),
+    ("/usr/bin/oathtool", "oathtool"),
+    ("/usr/sbin/useradd", "passwd"),
+    ("/usr/bin/setsid", "util-linux"),
+    ("/usr/bin/cc", "gcc"),
+    ("/usr/bin/nm", "binutils"),
+    ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
+];
+
+/// What only the comparison with other modules needs.
+const PEERS: &[(&str, &str)] = &[("google_authenticator", "libpam-google-authenticator")];
+
+/// Makes sure that the machine has what the harness needs; installs packages that are missing.
+/// Done once in a process.
+pub fn everything() -> Result<()> {
+    static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    DONE.get_or_init(|| check().map_err(|error| error.to_string())).clone().map_err(Failed::new)
+}
+
+/// Makes sure that the modules of the comparison are installed, too.
+pub fn peers() -> Result<()> {
+    everything()?;
+    let missing: Vec<_> = PEERS
+        .iter()
+        .filter(|(module, _)| module_path(&format!("pam_{module}.so")).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    install(&missing)
+}
+
+/// Where libpam finds the module called `name`.
+pub fn module_path(name: &str) -> Option<std::path::PathBuf> {
+    let beside = ["/lib/x86_64-linux-gnu/security", "/lib/aarch64-linux-gnu/security"];
+    beside
+        .iter()
+        .chain(&["/lib/security", "/usr/lib/security"])
+        .map(|directory| std::path::Path::new(directory).join(name))
+        .find(|path| path.exists())
+}
+
+/// Fails unless this process is root.
+pub fn root() -> Result<()> {
+    ensure(nix::unistd::geteuid().is_root(), || {
+        "this makes accounts and runs a private sshd, so it must be root; run it again with sudo"
+            .to_owned()
+    })
+}
+
+fn check() -> Result<()> {
+    root()?;
+    let missing: Vec<_> = PACKAGES
+        .iter()
+        .filter(|(path, _)| !std::path::Path::new(path).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    install(&missing)?;
+    for (path, package) in PACKAGES {
+        ensure(std::path::Path::new(path).exists(), || {
+            format!("{path} is missing although the package {package} is installed")
+        })?;
+    }
+    sudoers_directory()?;
+    audit_sessions()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    eprintln!("Installing with apt-get: {}", packages.join(" "));
+    let limit = Duration::from_secs(600);
+    run_within(Command::new("apt-get").args(["-q", "update"]), "", limit)?.ok()?;
+    let mut apt = Command::new("apt-get");
+    apt.args(["-q", "-y", "--no-install-recommends", "install"]).args(packages);
+    // Installing must start no daemon: the machine's own login configuration stays as it is.
+    apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+    run_within(&mut apt, "", limit)?.ok().context("installing packages")?;
+    Ok(())
+}
+
+fn sudoers_directory() -> Result<()> {
+    let read = must("cat", &["/etc/sudoers"])?;
+    ensure(read.contains("includedir /etc/sudoers.d"), || {
+        "/etc/sudoers does not include /etc/sudoers.d, where the private rules of an instance \
+         would stand; add the line: @includedir /etc/sudoers.d"
+            .to_owned()
+    })
+}
+
+/// Tries what pam_loginuid does, in a child of its own: who sets the login uid gets a new session.
+fn audit_sessions() -> Result<()> {
+    let script = "echo 0 > /proc/self/loginuid && cat /proc/self/sessionid";
+    let tried = run(Command::new("sh").args(["-c", script]), "")?;
+    ensure(tried.code == 0 && !tried.stdout.starts_with("4294967295"), || {
+        format!(
+            "this kernel gives no audit session ids, by which sessions are told apart without \
+             systemd; use a kernel with CONFIG_AUDIT and a container that may write \
+             /proc/self/loginuid\n{}",
+            tried.told()
+        )
+    })
+}
