@@ -81,10 +81,19 @@ fn in_words(detail: &Value) -> String {
         Value::Array(items) if items.is_empty() => None,
         Value::Object(inner) if inner.is_empty() => None,
         Value::Object(_) => Some(in_words(value)),
-        Value::String(text) => Some(format!("{key}={text}")),
+        Value::String(text) => Some(format!("{key}={}", quoted(text))),
         other => Some(format!("{key}={other}")),
     });
     told.collect::<Vec<_>>().join(" ")
+}
+
+/// A value in quotes where it could pass for more than one: somebody chose the text of a reason.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '=' | '"' | '\\');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    Value::from(text).to_string()
 }
 
 fn for_programs(record: &Record) -> Value {
@@ -108,7 +117,10 @@ mod tests {
     #[test]
     fn a_detail_reads_as_words() {
         let detail = json!({ "why": "wrong code", "until": null, "grants": [], "for": { "n": 3, "of": {} } });
-        assert_eq!(in_words(&detail), "n=3 why=wrong code");
+        assert_eq!(in_words(&detail), "n=3 why=\"wrong code\"");
+        let forged =
+            json!({ "reason": "INC-1 outcome=done\n9 root", "service": "sshd", "tty": "" });
+        assert_eq!(in_words(&forged), r#"reason="INC-1 outcome=done\n9 root" service=sshd tty="""#);
         assert_eq!(in_words(&json!("torn")), "\"torn\"");
     }
 }
