@@ -91,6 +91,11 @@ pub fn is_zombie(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_dead(&stat))
 }
 
+/// Whether a process stands still, because it was told to or is being traced.
+pub fn is_stopped(pid: u32) -> bool {
+    stat_field(pid, 3).is_some_and(|state| state == "T" || state == "t")
+}
+
 /// One whose first thread has ended while others run looks the same but for their number.
 fn is_dead(stat: &[u8]) -> bool {
     let state = field(stat, 3).is_some_and(|state| state == "Z" || state == "X");

@@ -161,9 +161,8 @@ fn scope(session: &Session) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jit_core::name::{HostName, Login, PersonName};
+    use crate::testing::session;
     use jit_core::process::Anchor;
-    use jit_core::time::Timestamp;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
@@ -185,26 +184,6 @@ mod tests {
             panic!("not ready: this test needs root and a kernel with audit sessions");
         }
         child
-    }
-
-    fn session(action: Action, anchor: Anchor) -> Session {
-        Session {
-            id: 1,
-            action,
-            person: PersonName::parse("alice").unwrap(),
-            login: Login::parse("deploy").unwrap(),
-            uid: 0,
-            host: HostName::parse("web-1").unwrap(),
-            anchor,
-            boot_id: "b".into(),
-            opened_at: Timestamp::from_unix(1).unwrap(),
-            opened_boot_ms: 1,
-            rhost: None,
-            tty: None,
-            grants: vec![],
-            closed_at: None,
-            ended: None,
-        }
     }
 
     fn living(audit_session: u32) -> Vec<u32> {

@@ -1,5 +1,6 @@
 //! The loop: looks at the store when it changed, at the clock always, and ends what is due.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -69,15 +70,22 @@ impl<'a> Keeper<'a> {
             return Ok(());
         }
         let boot = self.authority.clock().boot()?;
-        self.kept = self
-            .authority
-            .watched()?
-            .into_iter()
+        let watched = self.authority.watched()?.into_iter();
+        let mut kept: Vec<Kept> = watched
             .map(|Watched { session, millis_left, .. }| Kept {
                 session,
                 over_at_ms: boot.millis.saturating_add(millis_left),
             })
             .collect();
+        let vanished = vanished(std::mem::take(&mut self.kept), &kept);
+        for Kept { session, .. } in &vanished {
+            self.tell(&Error::tampered(format!(
+                "the record of session {} of {} is gone, and nobody ended it: it is ended",
+                session.id, session.person
+            )));
+        }
+        kept.extend(vanished);
+        self.kept = kept;
         self.marker = Some(marker);
         Ok(())
     }
@@ -154,5 +162,33 @@ impl<'a> Keeper<'a> {
             self.authority.syslog().trouble(&text);
             self.trouble = Some(text);
         }
+    }
+}
+
+/// What was kept and is no longer on record: only the keeper takes a session off it, so somebody
+/// edited the store. Due at once.
+fn vanished(before: Vec<Kept>, now: &[Kept]) -> Vec<Kept> {
+    let known: BTreeSet<u64> = now.iter().map(|kept| kept.session.id).collect();
+    let gone = before.into_iter().filter(|kept| !known.contains(&kept.session.id));
+    gone.map(|kept| Kept { over_at_ms: 0, ..kept }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::session;
+    use jit_core::grant::Action;
+    use jit_core::process::Anchor;
+
+    #[test]
+    fn a_session_whose_record_was_taken_away_is_due_at_once() {
+        let kept = |id, over_at_ms| {
+            let session = session(Action::Login, Anchor::here().unwrap());
+            Kept { session: Session { id, ..session }, over_at_ms }
+        };
+        let gone =
+            vanished(vec![kept(1, 500), kept(2, 600), kept(3, 700)], &[kept(1, 900), kept(4, 900)]);
+        let gone: Vec<_> = gone.iter().map(|kept| (kept.session.id, kept.over_at_ms)).collect();
+        assert_eq!(gone, [(2, 0), (3, 0)]);
     }
 }

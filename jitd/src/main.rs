@@ -4,6 +4,9 @@
 
 mod end;
 mod keeper;
+mod lockwatch;
+#[cfg(test)]
+mod testing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,10 +44,13 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<std::convert::Infallible> {
     let config = Config::load(&arguments.config)?;
     rootfile::create_private_dir(&config.run_dir)?;
+    let database = config.database();
     let authority = Authority::open(config, "jitd", Opener::Admin)?;
     // Held until the process is gone, by which logins know that a keeper runs.
     let _lock = lock(&authority)?;
     eprintln!("jitd: keeps the sessions of {}", authority.config().host);
+    let syslog = authority.syslog().clone();
+    std::thread::spawn(move || lockwatch::watch(&database, &syslog));
     keeper::Keeper::new(&authority).keep()
 }
 

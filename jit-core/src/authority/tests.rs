@@ -8,9 +8,9 @@ use super::*;
 use crate::audit::Record;
 use crate::error::Kind;
 use crate::factor::Verdict;
-use crate::grant::{Action, Phase};
+use crate::grant::{Action, Ask, Permission, Phase};
 use crate::login::{Entry, Evidence, LoginService};
-use crate::name::{HostName, Login};
+use crate::name::{HostName, Login, Reason};
 use crate::process::Anchor;
 
 fn new(name: &str, seconds: u64) -> NewRequest {
@@ -474,6 +474,107 @@ fn a_certificate_stands_only_as_long_as_its_grant() {
     let which = RevokeWhich::Id(grant.id().clone());
     desk.authority.revoke(&which, &Actor::Root, &reason()).unwrap();
     assert!(principals(&key_id, 1).is_err(), "revoked");
+}
+
+#[test]
+fn what_escaped_the_end_of_its_session_is_nobody() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    desk.authority
+        .grant_alone(&Ask { login: Login::parse("alice").unwrap(), ..ask("alice", 600) })
+        .unwrap();
+    let attempt = attempt("alice", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    let sudo = || {
+        let evidence = Evidence::Local { audit_session: anchor().audit_session };
+        desk.authority.identify(&evidence, &super::testing::attempt("alice", Action::Sudo))
+    };
+    assert_eq!(sudo().unwrap().by, "session 1");
+    let watched = desk.authority.watched().unwrap().remove(0);
+    let why = crate::session::EndReason::CoverEnded;
+    desk.authority.session_ended(&watched.session, why, 0).unwrap();
+    assert!(desk.authority.watched().unwrap().is_empty());
+    // Not even the person that the account is named like.
+    assert_eq!(sudo().unwrap_err().what(), "session 1 is over");
+}
+
+#[test]
+fn an_audit_session_of_somebody_elses_opens_no_session() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
+    for audit_uid in [None, Some(0), Some(1001)] {
+        let foreign = Anchor { audit_uid, ..anchor() };
+        let error = desk.authority.session_opened(&who, &attempt, 1000, foreign).unwrap_err();
+        assert!(error.to_string().contains("pam_loginuid"), "{error}");
+    }
+    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+}
+
+#[test]
+fn an_edited_grant_covers_nobody_and_keeps_nobody_else_out() {
+    let desk = Desk::new();
+    let _keeper = keeper(&desk);
+    for name in ["alice", "bob"] {
+        let reason = Reason::parse(&format!("INC-1 for {name} alone")).unwrap();
+        desk.authority.grant_alone(&Ask { reason, ..ask(name, 600) }).unwrap();
+    }
+    let attempt = attempt("deploy", Action::Login);
+    for (seed, audit_session) in [(1, 11), (2, 12)] {
+        let report = Desk::report(seed);
+        let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt).unwrap();
+        let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
+        desk.authority.session_opened(&who, &attempt, 1000, anchor).unwrap();
+    }
+    desk.authority.checkpoint().unwrap();
+    let file = desk.authority.config.database();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // In the grant's row; the log keeps its own copy.
+    for at in 0..bytes.len() {
+        if bytes[at..].starts_with(b"INC-1 for bob alone") {
+            bytes[at + 4] = b'2';
+        }
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let after = desk.again();
+    let left: Vec<_> = after
+        .watched()
+        .unwrap()
+        .into_iter()
+        .map(|watched| (watched.session.person.to_string(), watched.millis_left))
+        .collect();
+    assert_eq!(left, [("alice".to_owned(), 600_000), ("bob".to_owned(), 0)]);
+    let lines = after.authorized_keys(&Login::parse("deploy").unwrap()).unwrap();
+    assert_eq!(lines, [format!("restrict,pty {}", public_key(1))]);
+}
+
+#[test]
+fn an_approval_is_on_the_terms_of_the_policy_that_approves() {
+    let desk = Desk::new();
+    let grant = desk.authority.request(&new("alice", 600)).unwrap();
+    assert_eq!(grant.terms().permissions, BTreeSet::from([Permission::Pty]));
+    let narrower = POLICY
+        .replace("name = \"debug\"", "name = \"narrow\"\npermissions = [\"port-forwarding\"]");
+    std::fs::write(desk.dir.path().join("policy.toml"), narrower).unwrap();
+    let (approved, _) = desk.authority.approve(grant.id(), &person("bob")).unwrap();
+    assert_eq!(approved.terms().permissions, BTreeSet::from([Permission::PortForwarding]));
+    assert_eq!(approved.terms().role.as_ref().map(ToString::to_string).as_deref(), Some("narrow"));
+}
+
+#[test]
+fn nobody_floods_the_approvers() {
+    let desk = Desk::new();
+    for _ in 0..20 {
+        desk.authority.request(&new("alice", 60)).unwrap();
+    }
+    let error = desk.authority.request(&new("alice", 60)).unwrap_err();
+    assert!(error.what().starts_with("20 requests of alice wait"), "{error}");
+    desk.authority.request(&new("bob", 60)).unwrap();
+    desk.clock.pass(3600);
+    desk.authority.request(&new("alice", 60)).unwrap();
 }
 
 #[test]
