@@ -127,6 +127,7 @@ impl LoginService for Authority {
             sudo,
             duration: self.config.default_duration.min(longest),
             start: None,
+            extends: None,
             reason,
         };
         let grant = self.request(&NewRequest { ask, by: Actor::Person(who.person.clone()) })?;
@@ -281,6 +282,7 @@ impl Authority {
             // The shortest there is: whether a role fits otherwise is the question.
             duration: Span::from_secs(1)?,
             start: None,
+            extends: None,
             reason: Reason::parse("may ask")?,
         };
         let decision = self.decide(tx, policy, &ask, &requester, &[], now)?;
