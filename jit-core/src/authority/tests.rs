@@ -227,13 +227,13 @@ fn a_session_whose_end_nobody_could_enforce_is_not_opened() {
     desk.authority.grant_alone(&ask("alice", 600)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    let error = desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap_err();
+    let error = desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap_err();
     assert!(error.what().contains("jitd does not run"), "{error}");
     let _keeper = keeper(&desk);
-    let nothing = Anchor { audit_session: None, scope: None, ..anchor() };
-    let error = desk.authority.session_opened(&who, &attempt, 1000, nothing).unwrap_err();
+    let nothing = Anchor { audit_session: None, ..anchor() };
+    let error = desk.authority.session_opened(&who, &attempt, 1000, nothing, None).unwrap_err();
     assert!(error.to_string().contains("pam_loginuid"), "{error}");
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     assert_eq!(desk.authority.watched().unwrap().len(), 1);
 }
 
@@ -245,7 +245,7 @@ fn revoking_one_grant_leaves_the_session_to_the_other_and_revoking_both_ends_it(
     let second = desk.authority.grant_alone(&ask("alice", 900)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     let left = || desk.authority.watched().unwrap()[0].millis_left;
     assert_eq!(left(), 900_000);
     let revoke = |id| desk.authority.revoke(&RevokeWhich::Id(id), &Actor::Root, &reason());
@@ -263,7 +263,7 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     let attempt = attempt("deploy", Action::Login);
     let evidence = Desk::report(1);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     desk.authority.suspend(&Actor::Root, &person("alice"), true).unwrap();
     assert!(desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).is_err());
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
@@ -310,7 +310,7 @@ fn two_people_in_one_account_are_two_people_in_sudo_too() {
         let report = Desk::report(seed);
         let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt_login).unwrap();
         let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
-        desk.authority.session_opened(&who, &attempt_login, 1000, anchor).unwrap();
+        desk.authority.session_opened(&who, &attempt_login, 1000, anchor, None).unwrap();
     }
     let sudo = attempt("deploy", Action::Sudo);
     let entry = |audit_session| {
@@ -486,7 +486,7 @@ fn what_escaped_the_end_of_its_session_is_nobody() {
         .unwrap();
     let attempt = attempt("alice", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     let sudo = || {
         let evidence = Evidence::Local { audit_session: anchor().audit_session };
         desk.authority.identify(&evidence, &super::testing::attempt("alice", Action::Sudo))
@@ -509,10 +509,10 @@ fn an_audit_session_of_somebody_elses_opens_no_session() {
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     for audit_uid in [None, Some(0), Some(1001)] {
         let foreign = Anchor { audit_uid, ..anchor() };
-        let error = desk.authority.session_opened(&who, &attempt, 1000, foreign).unwrap_err();
+        let error = desk.authority.session_opened(&who, &attempt, 1000, foreign, None).unwrap_err();
         assert!(error.to_string().contains("pam_loginuid"), "{error}");
     }
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
 }
 
 #[test]
@@ -528,7 +528,7 @@ fn an_edited_grant_covers_nobody_and_keeps_nobody_else_out() {
         let report = Desk::report(seed);
         let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt).unwrap();
         let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
-        desk.authority.session_opened(&who, &attempt, 1000, anchor).unwrap();
+        desk.authority.session_opened(&who, &attempt, 1000, anchor, None).unwrap();
     }
     desk.authority.checkpoint().unwrap();
     let file = desk.authority.config.database();
