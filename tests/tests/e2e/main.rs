@@ -8,6 +8,7 @@ mod bad_input;
 mod certificate;
 mod ending;
 mod hosts;
+mod leftovers;
 mod login;
 mod misconfigured;
 mod module;
