@@ -53,6 +53,9 @@ impl Site {
             site.host.must(&format!("useradd --create-home --shell /bin/bash {login}"))?;
             site.host.must(&format!("printf 'PS1=\"\\\\$ \"\\n' > /home/{login}/.bashrc"))?;
         }
+        // What sudo allows by itself is for the sudoers file to say; that it is granted, for us.
+        std::fs::write(site.host.root().join("etc/sudoers.d/people"), "alice ALL=(ALL:ALL) ALL\n")?;
+        site.host.must("chmod 440 /etc/sudoers.d/people")?;
         for (person, group) in [(&site.alice, "dev"), (&site.bob, "leads"), (&site.carol, "oncall")]
         {
             let key = std::fs::read_to_string(person.public_key())?;
@@ -85,6 +88,26 @@ impl Site {
             line.extend(["--for", "30m"]);
         }
         id_of(&self.jitctl(&line)?.ok()?)
+    }
+
+    /// Files a request by somebody whom the policy lets in without anybody; returns the id.
+    pub fn automatic(&self, person: &Person, login: &str, more: &[&str]) -> Result<String> {
+        let target = format!("{login}@web-1");
+        let mut line = vec!["request", &target, "--as", &person.name];
+        line.extend(["--reason", "INC-1 tests", "--json"]);
+        line.extend(more);
+        id_of(&self.jitctl(&line)?.ok()?)
+    }
+
+    /// How long access by a grant still lasts, by its end; negative when it is over.
+    pub fn seconds_left(&self, id: &str) -> Result<f64> {
+        let shown = self.jitctl(&["show", id, "--json"])?.ok()?.json()?;
+        let end = shown.get("not_after").and_then(|end| end.as_str());
+        let end = end.context(format!("{id} has no end: {shown}"))?;
+        let end: f64 =
+            crate::run::must("date", &["-d", end, "+%s"])?.trim().parse().context(end)?;
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().context("the clock")?;
+        Ok(end - now.as_secs_f64())
     }
 
     /// Revokes a grant.
