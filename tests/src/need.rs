@@ -4,7 +4,7 @@ use crate::error::{Context, Failed, Result, ensure};
 use crate::run::{must, run, run_within};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A program or file, and the Debian package that brings it.
 const PACKAGES: &[(&str, &str)] = &[
@@ -19,6 +19,18 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/bin/nm", "binutils"),
     ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
 ];
+
+/// What only the packages need.
+const PACKAGING: &[(&str, &str)] = &[
+    ("/usr/bin/cc", "gcc"),
+    ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
+    ("/usr/bin/dh", "debhelper"),
+    ("/usr/bin/dpkg-buildpackage", "dpkg-dev"),
+    ("/usr/bin/lintian", "lintian"),
+];
+
+/// How long another program may hold apt's or dpkg's locks.
+const APT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// What only the comparison with other modules needs.
 const PEERS: &[(&str, &str)] = &[("google_authenticator", "libpam-google-authenticator")];
@@ -41,6 +53,11 @@ pub fn peers() -> Result<()> {
     install(&missing)
 }
 
+/// Makes sure that the machine can build Debian packages; installs what is missing.
+pub fn packaging() -> Result<()> {
+    present(PACKAGING)
+}
+
 /// Where libpam finds the module called `name`.
 pub fn module_path(name: &str) -> Option<std::path::PathBuf> {
     let beside = ["/lib/x86_64-linux-gnu/security", "/lib/aarch64-linux-gnu/security"];
@@ -61,19 +78,25 @@ pub fn root() -> Result<()> {
 
 fn check() -> Result<()> {
     root()?;
-    let missing: Vec<_> = PACKAGES
+    present(PACKAGES)?;
+    sudoers_directory()?;
+    audit_sessions()
+}
+
+/// Installs the packages of which a file is missing.
+fn present(files: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> = files
         .iter()
         .filter(|(path, _)| !std::path::Path::new(path).exists())
         .map(|(_, package)| *package)
         .collect();
     install(&missing)?;
-    for (path, package) in PACKAGES {
+    for (path, package) in files {
         ensure(std::path::Path::new(path).exists(), || {
             format!("{path} is missing although the package {package} is installed")
         })?;
     }
-    sudoers_directory()?;
-    audit_sessions()
+    Ok(())
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -82,13 +105,28 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     eprintln!("Installing with apt-get: {}", packages.join(" "));
     let limit = Duration::from_secs(600);
-    run_within(Command::new("apt-get").args(["-q", "update"]), "", limit)?.ok()?;
+    update()?;
     let mut apt = Command::new("apt-get");
+    apt.args(["-o", &format!("DPkg::Lock::Timeout={}", APT_PATIENCE.as_secs())]);
     apt.args(["-q", "-y", "--no-install-recommends", "install"]).args(packages);
     // Installing must start no daemon: the machine's own login configuration stays as it is.
     apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     run_within(&mut apt, "", limit)?.ok().context("installing packages")?;
     Ok(())
+}
+
+/// `apt-get update`; it does not wait by itself for another apt that holds the lists.
+fn update() -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let mut apt = Command::new("apt-get");
+        apt.args(["-q", "update"]).env("LC_ALL", "C");
+        let outcome = run_within(&mut apt, "", Duration::from_secs(600))?;
+        if !outcome.said("Could not get lock") || began.elapsed() > APT_PATIENCE {
+            return outcome.ok().map(drop);
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    }
 }
 
 fn sudoers_directory() -> Result<()> {
