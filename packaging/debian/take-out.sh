@@ -1,6 +1,17 @@
 # Takes out of PAM and sshd what `jitctl setup` put there, before the files that it names go: a
 # missing module in a PAM service would lock everybody out, of sudo too.
 jit_take_out() {
+    jit_drop_in=/etc/ssh/sshd_config.d/00-jit.conf
+
+    # Lines of sshd that somebody wrote by hand are theirs; without the program, nobody could log in.
+    for jit_file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
+        [ "$jit_file" != "$jit_drop_in" ] || continue
+        grep -Eqs '^[^#]*/usr/sbin/jit-authorized' "$jit_file" || continue
+        echo "$jit_file runs /usr/sbin/jit-authorized: without it nobody could log in" >&2
+        echo "Take those lines out, reload sshd, and remove the package again." >&2
+        return 1
+    done
+
     if [ -e /etc/jit/jit.toml ] && command -v jitctl >/dev/null; then
         timeout 60 jitctl setup --undo </dev/null ||
             echo "jitctl setup --undo failed; its lines are taken out without it" >&2
@@ -19,8 +30,8 @@ jit_take_out() {
             "$jit_file" >"$jit_file.jit-new"
         mv -f "$jit_file.jit-new" "$jit_file"
     done
-    if [ -e /etc/ssh/sshd_config.d/00-jit.conf ]; then
-        rm -f /etc/ssh/sshd_config.d/00-jit.conf
+    if [ -e "$jit_drop_in" ]; then
+        rm -f "$jit_drop_in"
         if [ -d /run/systemd/system ]; then
             # It checks the configuration first; with one that is bad, sshd keeps the old one.
             deb-systemd-invoke try-reload-or-restart ssh.service ||
@@ -28,13 +39,4 @@ jit_take_out() {
         fi
     fi
     rm -f /var/lib/jit/setup/pending
-
-    # Lines that somebody wrote by hand are theirs; without the program, nobody could log in.
-    for jit_file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
-        if grep -Eqs '^[^#]*/usr/sbin/jit-authorized' "$jit_file"; then
-            echo "$jit_file still runs /usr/sbin/jit-authorized: without it nobody could log in" >&2
-            echo "Take those lines out, reload sshd, and remove the package again." >&2
-            return 1
-        fi
-    done
 }
