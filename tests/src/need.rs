@@ -4,7 +4,7 @@ use crate::error::{Context, Failed, Result, ensure};
 use crate::run::{must, run, run_within};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A program or file, and the Debian package that brings it.
 const PACKAGES: &[(&str, &str)] = &[
@@ -29,9 +29,6 @@ const PACKAGING: &[(&str, &str)] = &[
     ("/usr/bin/lintian", "lintian"),
 ];
 
-/// How long another program may hold apt's or dpkg's locks.
-const APT_PATIENCE: Duration = Duration::from_secs(300);
-
 /// What only the comparison with other modules needs.
 const PEERS: &[(&str, &str)] = &[("google_authenticator", "libpam-google-authenticator")];
 
@@ -40,6 +37,25 @@ const PEERS: &[(&str, &str)] = &[("google_authenticator", "libpam-google-authent
 pub fn everything() -> Result<()> {
     static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
     DONE.get_or_init(|| check().map_err(|error| error.to_string())).clone().map_err(Failed::new)
+}
+
+/// What only test hosts need.
+const HOST_PACKAGES: &[(&str, &str)] = &[
+    ("/usr/sbin/debootstrap", "debootstrap"),
+    ("/usr/bin/ip", "iproute2"),
+    ("/usr/bin/unshare", "util-linux"),
+];
+
+/// Makes sure that test hosts can be made.
+pub fn test_hosts() -> Result<()> {
+    static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let check = || {
+        everything()?;
+        packages(HOST_PACKAGES)
+    };
+    DONE.get_or_init(|| check().map_err(|error: Failed| error.to_string()))
+        .clone()
+        .map_err(Failed::new)
 }
 
 /// Makes sure that the modules of the comparison are installed, too.
@@ -53,9 +69,9 @@ pub fn peers() -> Result<()> {
     install(&missing)
 }
 
-/// Makes sure that the machine can build Debian packages; installs what is missing.
+/// Makes sure that the machine can build Debian packages.
 pub fn packaging() -> Result<()> {
-    present(PACKAGING)
+    packages(PACKAGING)
 }
 
 /// Where libpam finds the module called `name`.
@@ -78,20 +94,20 @@ pub fn root() -> Result<()> {
 
 fn check() -> Result<()> {
     root()?;
-    present(PACKAGES)?;
+    packages(PACKAGES)?;
     sudoers_directory()?;
     audit_sessions()
 }
 
-/// Installs the packages of which a file is missing.
-fn present(files: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<_> = files
+/// Installs what is missing of `needed`: files, each with the package it is in.
+pub fn packages(needed: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> = needed
         .iter()
         .filter(|(path, _)| !std::path::Path::new(path).exists())
         .map(|(_, package)| *package)
         .collect();
     install(&missing)?;
-    for (path, package) in files {
+    for (path, package) in needed {
         ensure(std::path::Path::new(path).exists(), || {
             format!("{path} is missing although the package {package} is installed")
         })?;
@@ -105,28 +121,18 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     eprintln!("Installing with apt-get: {}", packages.join(" "));
     let limit = Duration::from_secs(600);
-    update()?;
+    // apt-get waits for no other apt that updates the lists: it is asked again.
+    crate::process::wait_until("apt-get update", limit, || {
+        let update = run_within(Command::new("apt-get").args(["-q", "update"]), "", limit);
+        update.is_ok_and(|said| said.code == 0)
+    })?;
     let mut apt = Command::new("apt-get");
-    apt.args(["-o", &format!("DPkg::Lock::Timeout={}", APT_PATIENCE.as_secs())]);
-    apt.args(["-q", "-y", "--no-install-recommends", "install"]).args(packages);
+    apt.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", "install"])
+        .args(packages);
     // Installing must start no daemon: the machine's own login configuration stays as it is.
     apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     run_within(&mut apt, "", limit)?.ok().context("installing packages")?;
     Ok(())
-}
-
-/// `apt-get update`; it does not wait by itself for another apt that holds the lists.
-fn update() -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let mut apt = Command::new("apt-get");
-        apt.args(["-q", "update"]).env("LC_ALL", "C");
-        let outcome = run_within(&mut apt, "", Duration::from_secs(600))?;
-        if !outcome.said("Could not get lock") || began.elapsed() > APT_PATIENCE {
-            return outcome.ok().map(drop);
-        }
-        std::thread::sleep(Duration::from_secs(2));
-    }
 }
 
 fn sudoers_directory() -> Result<()> {

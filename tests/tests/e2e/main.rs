@@ -7,9 +7,11 @@
 mod bad_input;
 mod certificate;
 mod ending;
+mod hosts;
 mod login;
 mod misconfigured;
 mod module;
+mod packages;
 mod pam;
 mod races;
 mod refusals;
