@@ -20,7 +20,7 @@ jit_take_out() {
     # Whatever is left is taken out here. Setup marks what it adds with " # jit" at the end of the
     # line, and what it puts out of use with "#jit# " at the beginning.
     jit_line='^[^#]*[[:space:]/]pam_jit\.so'
-    for jit_file in /etc/pam.d/*; do
+    for jit_file in /etc/pam.d/* /etc/ssh/sshd_config; do
         [ -f "$jit_file" ] || continue
         grep -Eq -e "$jit_line" -e '^#jit# ' -e ' # jit$' "$jit_file" || continue
         jit_file=$(readlink -f "$jit_file")

@@ -99,6 +99,13 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
     let packaging = product::workspace().join("packaging");
     copy(&packaging.join("debian"), &source.join("debian"))?;
     changelog(&source.join("debian/changelog"), version)?;
+    // Where debhelper looks for the units of a package.
+    for (unit, to) in [
+        ("jitd.service", "jitd.service"),
+        ("jit-setup-rollback.service", "jitctl.jit-setup-rollback.service"),
+    ] {
+        copy(&packaging.join("systemd").join(unit), &source.join("debian").join(to))?;
+    }
 
     let stage = source.join("stage");
     let triplet = must("dpkg-architecture", &["-qDEB_HOST_MULTIARCH"])?;
