@@ -122,6 +122,63 @@ fn installing_the_packages_changes_no_way_in() -> Result<()> {
 }
 
 #[test]
+fn lintian_finds_no_error() -> Result<()> {
+    Packages::built()?.lint().map(drop)
+}
+
+/// What the keeper has to do on a host, and what nobody needs it to do.
+const PROBE: &str = r#"#!/bin/sh -ex
+pid=$(pgrep -u alice -x sleep)
+readlink /proc/$pid/fd/0
+cat /proc/$pid/sessionid /proc/locks /proc/sys/kernel/random/boot_id
+mkdir -p /sys/fs/cgroup/jit/probe
+echo 1 > /sys/fs/cgroup/jit/probe/cgroup.kill
+rmdir /sys/fs/cgroup/jit/probe
+echo "Access ends soon." > $(cat /srv/terminal)
+logger --socket-errors=on --socket /dev/log probed
+rm /var/spool/cron/crontabs/alice /var/spool/cron/atjobs/probe
+loginctl disable-linger alice
+loginctl terminate-user alice
+systemctl stop user@$(id -u alice).service
+kill -KILL $pid
+touch /run/jit/probe /var/lib/jit/probe
+rm /run/jit/probe /var/lib/jit/probe
+for needless in "touch /etc/probe" "ls /home/alice" "unshare --mount true" "chown alice /srv"; do
+    if $needless; then exit 1; fi
+done
+"#;
+
+#[test]
+fn the_sandbox_lets_the_keeper_do_its_work() -> Result<()> {
+    for release in Release::ALL {
+        let ground = Ground::new(release)?;
+        let host = &ground.host;
+        ground.install(Packages::built()?)?;
+        host.must(INSTANCE)?;
+        tests::ground::write_program(&host.root().join("srv/probe"), PROBE)?;
+        host.must(
+            "echo '0 0 1 1 * true' | crontab -u alice - && cd /var/spool/cron/atjobs && \
+             touch probe && chown alice: probe && loginctl enable-linger alice && \
+             (setsid runuser -u alice -- sleep 300 </dev/null >/dev/null 2>&1 &) ; \
+             mkdir -p /run/systemd/system/jitd.service.d && \
+             printf '[Service]\\nType=oneshot\\nRestart=no\\nExecStart=\\nExecStart=/srv/probe\\n' \
+                 > /run/systemd/system/jitd.service.d/probe.conf && systemctl daemon-reload",
+        )?;
+        // A terminal of the host's own.
+        let hers = "script -qc 'chown alice:tty $(tty); chmod 620 $(tty); tty > /srv/terminal; \
+             sleep 300' /dev/null";
+        let mut terminal = host.root_terminal(hers)?;
+        host.wait_until("a terminal", Duration::from_secs(5), "test -s /srv/terminal")?;
+        let done = host.run("systemctl restart jitd || ! journalctl -o cat -n 40 -u jitd")?;
+        done.ok()?;
+        terminal.expect("Access ends soon.")?;
+        host.wait_until("the log", Duration::from_secs(5), "journalctl | grep -w probed")?;
+        host.run("pgrep -u alice; ls /var/lib/systemd/linger/alice")?.refused()?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_upgrade_keeps_state_and_lines() -> Result<()> {
     let later = Packages::build_as(concat!(env!("CARGO_PKG_VERSION"), "+trial"))?;
     for release in Release::ALL {
