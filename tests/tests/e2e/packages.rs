@@ -137,8 +137,8 @@ rmdir /sys/fs/cgroup/jit/probe
 echo "Access ends soon." > $(cat /srv/terminal)
 logger --socket-errors=on --socket /dev/log probed
 rm /var/spool/cron/crontabs/alice /var/spool/cron/atjobs/probe
-loginctl disable-linger alice
 loginctl terminate-user alice
+loginctl disable-linger alice
 systemctl stop user@$(id -u alice).service
 kill -KILL $pid
 touch /run/jit/probe /var/lib/jit/probe
