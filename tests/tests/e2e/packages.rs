@@ -136,14 +136,16 @@ echo 1 > /sys/fs/cgroup/jit/probe/cgroup.kill
 rmdir /sys/fs/cgroup/jit/probe
 echo "Access ends soon." > $(cat /srv/terminal)
 logger --socket-errors=on --socket /dev/log probed
-rm /var/spool/cron/crontabs/alice /var/spool/cron/atjobs/probe
-loginctl terminate-user alice
-loginctl disable-linger alice
+cd /var/spool/cron/crontabs
+cp alice alice.jit
+chown alice:crontab alice.jit
+mv alice.jit alice
+rm alice /var/spool/cron/atjobs/probe /var/lib/systemd/linger/alice
 systemctl stop user@$(id -u alice).service
 kill -KILL $pid
 touch /run/jit/probe /var/lib/jit/probe
 rm /run/jit/probe /var/lib/jit/probe
-for needless in "touch /etc/probe" "ls /home/alice" "unshare --mount true" "chown alice /srv"; do
+for needless in "touch /etc/probe" "ls /home/alice" "unshare --mount true" "date -s 12:00"; do
     if $needless; then exit 1; fi
 done
 "#;
