@@ -15,6 +15,7 @@ pub mod error;
 pub mod ground;
 pub mod instance;
 pub mod need;
+pub mod packages;
 pub mod person;
 pub mod process;
 pub mod product;

@@ -32,6 +32,7 @@ mod leftovers;
 mod login;
 mod misconfigured;
 mod module;
+mod packages;
 mod pam;
 mod races;
 mod refusals;
