@@ -64,17 +64,24 @@ impl Authority {
     /// Misconfigured, unavailable or tampered: see [`Config::load`], [`Vault::open_file`] and
     /// [`SqliteStore::open`].
     pub fn open(config: Config, process: &'static str, opener: Opener) -> Result<Self> {
+        Authority::open_by(Arc::new(SystemClock::default()), config, process, opener)
+    }
+
+    /// As [`Authority::open`], by another clock than the machine's as it is seen from here.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_by(
+        clock: Arc<dyn Clock>,
+        config: Config,
+        process: &'static str,
+        opener: Opener,
+    ) -> Result<Self> {
         let vault = Arc::new(Vault::open_file(&config.master_key_file)?);
         let store =
             SqliteStore::open(&config.database(), vault.clone(), config.busy_timeout, opener)?;
         let syslog = Syslog::new(process, config.syslog_socket.clone());
-        Ok(Authority {
-            config,
-            store: Box::new(store),
-            vault,
-            clock: Arc::new(SystemClock),
-            syslog,
-        })
+        Ok(Authority { config, store: Box::new(store), vault, clock, syslog })
     }
 
     /// As [`Authority::open`], with the configuration read from `path`.

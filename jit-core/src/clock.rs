@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// (`CLOCK_BOOTTIME`), and which boot that was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootMoment {
-    /// `/proc/sys/kernel/random/boot_id`.
+    /// `/proc/sys/kernel/random/boot_id`, without dashes.
     pub boot_id: String,
     /// Milliseconds since that boot.
     pub millis: u64,
@@ -33,8 +33,23 @@ pub trait Clock: Send + Sync {
 }
 
 /// The machine's clocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+#[derive(Clone, Debug, Default)]
+pub struct SystemClock {
+    boot_id: Option<String>,
+}
+
+impl SystemClock {
+    /// With what systemd says of the boot. A service that it keeps from the kernel's settings may
+    /// see another boot id in there than everybody else: in a container, that of the machine around.
+    pub fn of_boot(boot_id: &str) -> Self {
+        SystemClock { boot_id: Some(plain(boot_id)) }
+    }
+}
+
+/// A boot id without the dashes, with which the kernel writes it and systemd does not.
+fn plain(boot_id: &str) -> String {
+    boot_id.trim().replace('-', "")
+}
 
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)]
@@ -56,8 +71,13 @@ impl Clock for SystemClock {
             Error::unavailable(format!("the boot clock can't be read: {e}"))
         };
         let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|e| unreadable(&e))?;
-        let boot_id = crate::process::boot_id()
-            .ok_or_else(|| unreadable(&"/proc/sys/kernel/random/boot_id"))?;
+        let boot_id = match &self.boot_id {
+            Some(boot_id) => boot_id.clone(),
+            None => plain(
+                &std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                    .map_err(|e| unreadable(&e))?,
+            ),
+        };
         let seconds = u64::try_from(time.tv_sec()).map_err(|e| unreadable(&e))?;
         let millis = u64::try_from(time.tv_nsec()).map_err(|e| unreadable(&e))? / 1_000_000;
         Ok(BootMoment { boot_id, millis: seconds * 1000 + millis })

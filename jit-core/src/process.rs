@@ -82,12 +82,6 @@ pub fn audit_session(pid: u32) -> Option<AuditSession> {
     number(&format!("/proc/{pid}/sessionid"))
 }
 
-/// Which boot of the machine this is.
-pub fn boot_id() -> Option<String> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(text.trim().to_owned())
-}
-
 /// The user id of a process' audit session, where it is set.
 pub fn audit_uid(pid: u32) -> Option<u32> {
     number(&format!("/proc/{pid}/loginuid"))

@@ -211,10 +211,15 @@ impl<'a> Keeper<'a> {
         }
         self.some_ended = false;
         for stay in self.authority.stays_that_are_over()? {
-            let config = self.authority.config();
+            let authority = self.authority;
+            let config = authority.config();
             let keep =
                 config.leftovers == Leftovers::Keep || config.exempt_logins.contains(&stay.login);
-            let taken = if keep { Vec::new() } else { leftovers::take_away(&stay)? };
+            let taken = if keep {
+                Vec::new()
+            } else {
+                leftovers::take_away(&stay, &authority.clock().boot()?)?
+            };
             if !taken.is_empty() {
                 eprintln!("jitd: took away what {} left: {}", stay.login, taken.len());
             }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use jit_core::clock::BootMoment;
 use jit_core::stay::{AT_JOBS, Crontab, Stay, at_jobs, crontab_file, linger_file, user_services};
 use jit_core::{Error, Result, cgroup, process};
 
@@ -29,13 +30,15 @@ type Part = fn(&Stay, &mut Vec<String>) -> std::io::Result<()>;
 ///
 /// # Errors
 /// Unavailable, saying what could not be taken away; what could be is, and all is tried again.
-pub(crate) fn take_away(stay: &Stay) -> Result<Vec<String>> {
+pub(crate) fn take_away(stay: &Stay, boot: &BootMoment) -> Result<Vec<String>> {
     let mut taken = Vec::new();
-    let parts: [Part; 4] = [user_services_and_lingering, jobs, crontab, running];
+    let parts: [Part; 3] = [user_services_and_lingering, jobs, crontab];
     let mut result = Ok(());
     for part in parts {
         result = part(stay, &mut taken).and(result);
     }
+    // Last, as what was just taken away starts no more of them.
+    let result = running(stay, boot, &mut taken).and(result);
     match result {
         Ok(()) => Ok(taken),
         Err(e) => Err(Error::unavailable(format!(
@@ -123,12 +126,9 @@ fn crontab(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
 
 /// Kills what runs in the account's name outside of any session: jobs of cron and at have its login
 /// uid, services of the machine that run under its user id have not.
-fn running(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
+fn running(stay: &Stay, boot: &BootMoment, taken: &mut Vec<String>) -> std::io::Result<()> {
     // After a boot there is nothing from before.
-    let began = match process::boot_id() {
-        Some(boot) if boot == stay.boot_id => stay.began_boot_ms / TICK_MS,
-        _ => 0,
-    };
+    let began = if boot.boot_id == stay.boot_id { stay.began_boot_ms / TICK_MS } else { 0 };
     let mut killed = 0;
     for _ in 0..ROUNDS {
         let left: Vec<(u32, u64)> = process::all()?

@@ -13,9 +13,11 @@ mod testing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use jit_core::authority::Authority;
+use jit_core::clock::SystemClock;
 use jit_core::config::Config;
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Result, rootfile};
@@ -28,6 +30,9 @@ struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = jit_core::config::DEFAULT_PATH)]
     config: PathBuf,
+    /// Which boot this is, as systemd says it (%b); what the kernel says unless given.
+    #[arg(long, value_name = "ID")]
+    boot_id: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +53,11 @@ fn run(arguments: &Arguments) -> Result<std::convert::Infallible> {
     let config = Config::load(&arguments.config)?;
     rootfile::create_private_dir(&config.run_dir)?;
     let database = config.database();
-    let authority = Authority::open(config, "jitd", Opener::Admin)?;
+    let clock = match &arguments.boot_id {
+        Some(boot_id) => SystemClock::of_boot(boot_id),
+        None => SystemClock::default(),
+    };
+    let authority = Authority::open_by(Arc::new(clock), config, "jitd", Opener::Admin)?;
     // Held until the process is gone, by which logins know that a keeper runs.
     let _lock = lock(&authority)?;
     eprintln!("jitd: keeps the sessions of {}", authority.config().host);

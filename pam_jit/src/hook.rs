@@ -88,7 +88,7 @@ pub fn call(hook: Hook, arguments: &[String], pam: &mut dyn Pam) -> Answer {
         authority.policy()?;
         Ok(Box::new(authority))
     };
-    let outcome = decide(hook, &config, &SystemClock, &open, &syslog, pam);
+    let outcome = decide(hook, &config, &SystemClock::default(), &open, &syslog, pam);
     finish(outcome, hook, &syslog, pam)
 }
 

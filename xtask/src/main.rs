@@ -8,6 +8,7 @@ mod bench;
 mod deb;
 mod demo;
 mod fuzz;
+mod host;
 mod story;
 mod test;
 
@@ -40,6 +41,12 @@ enum Command {
         #[arg(long)]
         long: bool,
     },
+    /// Boots a test host with the product on it, to look around in.
+    Host {
+        /// Which Debian: bookworm or trixie.
+        #[arg(long, default_value = "trixie", value_parser = release)]
+        release: tests::Release,
+    },
     /// Measures the module beside others, and signing beside the bare signature.
     Bench,
     /// Builds the Debian packages and has lintian look at them.
@@ -64,11 +71,17 @@ enum Command {
     },
 }
 
+fn release(name: &str) -> Result<tests::Release, String> {
+    let known = tests::Release::ALL.into_iter().find(|release| release.name() == name);
+    known.ok_or_else(|| "test hosts are bookworm or trixie".to_owned())
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo { stop: true, .. } => demo::stop(),
         Command::Demo { keep, .. } => demo::play(keep),
         Command::Test { long } => test::run(long),
+        Command::Host { release } => host::run(release),
         Command::Bench => bench::run(),
         Command::Deb { out } => deb::run(out),
         Command::Fuzz { seconds } => fuzz::run_all(seconds),

@@ -609,6 +609,10 @@ fn failed(error: rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => {
             Error::unavailable("the disk of the store is full").next("Make room: df -h.")
         }
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::unavailable(format!("the disk of the store failed or is full: {error}"))
+                .next("df -h says whether there is room, dmesg whether the disk is failing.")
+        }
         Some(ErrorCode::ReadOnly) => {
             Error::unavailable("the store can't be written").next("Is its file system read-only?")
         }

@@ -12,7 +12,7 @@ const CACHE: &str = "/var/cache/jit-test-hosts";
 
 /// What every host has: what real ones have, and what a person could use to stay.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,\
-    openssh-sftp-server,sudo,iproute2,cron,at,tmux,screen,procps,passwd,dbus-user-session,faketime,\
+    openssh-sftp-server,sudo,iproute2,cron,at,tmux,screen,procps,passwd,dbus-user-session,\
     pamtester";
 
 /// Changes when the recipe does, so that an old tree is not taken for a new one.

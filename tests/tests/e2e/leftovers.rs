@@ -85,7 +85,7 @@ fn a_revoke_leaves_nothing_whatever_was_left_running(release: Release) -> Result
     terminal.end_within(Duration::from_secs(5))?;
     let screen = terminal.screen();
     ensure(screen.contains("Access to web-1 as alice was revoked by root: over."), || screen)?;
-    site.jitctl(&["audit", "show"])?
+    site.jitctl(&["audit", "show", "--json"])?
         .ok()?
         .says("stay.end")?
         .says("lingering")?
