@@ -66,7 +66,7 @@ fn examine(path: &Path, report: &mut Report) {
         report.fail(
             format!("there is no store {}", database.display()),
             "It holds people, grants and the log; without it every login is denied.",
-            "jitctl setup, on a new machine; else restore your backup of it.",
+            "jitctl setup, on a new machine; else jitctl restore FILE, from your backup.",
         );
         return;
     }
