@@ -5,7 +5,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bad_input;
+mod by_hand;
 mod certificate;
+mod doctor;
 mod ending;
 mod hosts;
 mod login;
@@ -13,6 +15,7 @@ mod misconfigured;
 mod module;
 mod pam;
 mod races;
+mod recovery;
 mod refusals;
 mod request_at_prompt;
 mod secrets;

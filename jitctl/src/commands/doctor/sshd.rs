@@ -153,8 +153,14 @@ fn check_one(case: &Case, needs: &Needs<'_>) -> Vec<Finding> {
             set("AuthorizedPrincipalsFile", "none"),
         ));
     }
+    // Where key, code and grant are asked for, root's ssh is nobody's way in without one.
+    let open = found.iter().any(|finding| {
+        ["AuthenticationMethods", "UsePAM", "AuthorizedKeysFile"]
+            .iter()
+            .any(|keyword| finding.found.contains(keyword))
+    });
     let root = case.login == "root" && !needs.exempt.contains("root") && !needs.root_is_granted;
-    if root && effective.value("permitrootlogin") != "no" {
+    if root && open && effective.value("permitrootlogin") != "no" {
         found.push(Finding::warn(
             format!("sshd: PermitRootLogin is {}", effective.value("permitrootlogin")),
             "No role of the policy gives root, so nobody needs it.",

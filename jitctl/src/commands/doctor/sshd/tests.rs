@@ -154,10 +154,15 @@ fn an_exempt_login_may_have_its_own_key_file_and_root_its_role() {
     let keys = OURS.replace("authorizedkeysfile none", "authorizedkeysfile /etc/ssh/rescue");
     assert_eq!(worst(&judged(&[case("alice", None, OURS), case("rescue", None, &keys)])), None);
     assert_eq!(worst(&judged(&[case("alice", None, &keys)])), Some(Level::Warn));
-    let root = OURS.replace("permitrootlogin no", "permitrootlogin yes");
-    assert_eq!(worst(&judged(&[case("root", None, &root)])), Some(Level::Warn));
-    let needs = Needs { prompt_wait: 50, exempt: &BTreeSet::new(), root_is_granted: true };
-    assert_eq!(worst(&check(&[case("root", None, &root)], &needs)), None);
+    let root = keys.replace("permitrootlogin no", "permitrootlogin yes");
+    let roots = |root_is_granted| {
+        let needs = Needs { prompt_wait: 50, exempt: &BTreeSet::new(), root_is_granted };
+        let found = check(&[case("root", None, &root)], &needs);
+        found.iter().filter(|finding| finding.found.contains("PermitRootLogin")).count()
+    };
+    assert_eq!((roots(false), roots(true)), (1, 0));
+    let kept = OURS.replace("permitrootlogin no", "permitrootlogin yes");
+    assert_eq!(worst(&judged(&[case("root", None, &kept)])), None);
 }
 
 #[test]
