@@ -2,9 +2,7 @@
 //! that names it and the command that mends it.
 
 use tests::error::{Result, ensure};
-use tests::{Release, TestHost};
-
-use crate::by_hand;
+use tests::{Release, Site, TestHost};
 
 /// What is broken, by what, what the doctor says of it, and what it says to do; then how it is mended.
 struct Mishap {
@@ -184,8 +182,9 @@ fn bad(findings: &[String]) -> Vec<&String> {
 #[test]
 fn the_doctor_is_quiet_on_a_sound_host_and_names_what_is_broken() -> Result<()> {
     for release in Release::ALL {
-        let (host, _alice) = by_hand::ready(release)?;
-        let (code, sound) = findings(&host)?;
+        let site = Site::set_up(release)?;
+        let host = &site.host;
+        let (code, sound) = findings(host)?;
         let warnings = bad(&sound);
         // Nothing keeps the clock of a test host in step.
         ensure(code == 0 && warnings.iter().all(|w| w.contains("clock in step")), || {
@@ -193,7 +192,7 @@ fn the_doctor_is_quiet_on_a_sound_host_and_names_what_is_broken() -> Result<()> 
         })?;
         for mishap in MISHAPS {
             host.must(mishap.breaks)?;
-            let (code, found) = findings(&host)?;
+            let (code, found) = findings(host)?;
             let named = found.iter().any(|finding| {
                 finding.starts_with(mishap.level)
                     && mishap.found.split('|').any(|words| finding.contains(words))
@@ -203,7 +202,7 @@ fn the_doctor_is_quiet_on_a_sound_host_and_names_what_is_broken() -> Result<()> 
                 format!("{}: {}: ended with {code}: {found:#?}", release.name(), mishap.breaks)
             })?;
             host.must(mishap.mends)?;
-            let (_, mended) = findings(&host)?;
+            let (_, mended) = findings(host)?;
             ensure(bad(&mended) == warnings, || {
                 format!("{}: {}: {mended:#?}", release.name(), mishap.mends)
             })?;

@@ -2,35 +2,38 @@
 
 use std::time::Duration;
 
-use tests::Release;
 use tests::error::Result;
+use tests::{Release, Site};
 
-use crate::by_hand;
+/// A host with the programs and the lines of sshd and PAM, and nothing else of ours.
+const FRESH: &str =
+    "systemctl disable --now jitd && rm -r /etc/jit /var/lib/jit && rm -rf /run/jit";
 
 #[test]
 fn a_backup_restores_onto_a_fresh_host_and_people_log_in_there() -> Result<()> {
     for release in Release::ALL {
-        let (lost, alice) = by_hand::ready(release)?;
-        let grant = "jitctl grant alice web-1 --for 30m --reason 'INC-1 tests'";
-        lost.must(grant)?;
+        let lost = Site::set_up(release)?;
+        let alice = &lost.alice;
+        lost.grant(alice, "alice", &[])?;
         alice.ssh(&[&alice.recovery_code()?], &["web-1", "id -un"])?.ok()?.says("alice")?;
-        lost.must("jitctl backup /root/b.tar")?;
-        let file = std::fs::read(lost.root().join("root/b.tar"))?;
+        lost.jitctl(&["backup", "/root/b.tar"])?.ok()?.says("THE MASTER KEY")?;
+        let file = std::fs::read(lost.host.root().join("root/b.tar"))?;
         let used = alice.recovery_code()?;
-        // Her laptop goes with the lost host, so that is only switched off.
-        lost.run("systemctl poweroff --no-block")?;
+        lost.host.run("systemctl poweroff --no-block")?;
 
-        let host = by_hand::bare(release)?;
+        let site = Site::set_up(release)?;
+        let host = &site.host;
+        host.must(FRESH)?;
         std::fs::write(host.root().join("root/b.tar"), file)?;
-        host.run("jitctl restore /root/b.tar")?.ok()?.says("restored  store")?.says("Ended")?;
+        site.jitctl(&["restore", "/root/b.tar"])?.ok()?.says("restored  store")?.says("Ended")?;
         host.must("systemctl enable --now jitd && systemctl restart ssh")?;
         let up = "jitctl audit verify && jitctl doctor";
         host.wait_until("all is well", Duration::from_secs(10), up)?;
-        // She is in by a grant of now, with her app; not by the grant or the code of then.
-        host.reaches(&alice)?;
+        // She is in by a grant and a code of now, not by those of then.
+        host.reaches(alice)?;
         let refused = alice.ssh(&[&used, ""], &["web-1", "id -un"])?.refused()?;
         assert!(!refused.said("No active grant"), "{}", refused.both());
-        host.must(grant)?;
+        site.grant(alice, "alice", &[])?;
         // Codes of the minute in which it was restored may have been used up before.
         std::thread::sleep(Duration::from_secs(60));
         alice.ssh(&[&alice.code()?], &["web-1", "id -un"])?.ok()?.says("alice")?;

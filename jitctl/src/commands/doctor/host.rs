@@ -82,7 +82,9 @@ impl Host<'_> {
             }
         }
         let exempt = self.config.exempt_logins.iter().map(|l| l.as_str().to_owned()).collect();
+        let config = self.path.display().to_string();
         let needs = sshd::Needs {
+            config: &config,
             prompt_wait: self.config.prompt_wait.secs(),
             exempt: &exempt,
             root_is_granted: self.policy.is_some_and(gives_root),

@@ -87,16 +87,13 @@ fn collect(
 
 /// The words of a line; `=` may stand between the first and the second, quotes around any.
 fn words(line: &str) -> Vec<String> {
-    let line = line.trim();
-    if line.starts_with('#') {
-        return Vec::new();
-    }
     let mut words = vec![String::new()];
     let mut quoted = false;
     for c in line.chars() {
         let between = c.is_whitespace() || (c == '=' && words.len() == 1);
         match (c, words.last_mut()) {
             ('"', _) => quoted = !quoted,
+            ('#', Some(word)) if word.is_empty() && !quoted => break,
             (_, Some(word)) if !between || quoted => word.push(c),
             (_, Some(word)) if !word.is_empty() => words.push(String::new()),
             _ => {}
@@ -220,7 +217,10 @@ mod tests {
                 "Include /etc/ssh/sshd_config.d/*.conf\n#Match User x\nUsePAM yes\n\
                  match user deploy,!root Address 10.0.0.0/8\n  AuthenticationMethods publickey\n",
             ),
-            ("/etc/ssh/sshd_config.d/50-x.conf", "Match=Group \"ops\"\nMatch User=a\nMatch all\n"),
+            (
+                "/etc/ssh/sshd_config.d/50-x.conf",
+                "Match=Group \"ops\" # Match User z\nMatch User=a\nMatch all\n",
+            ),
         ];
         let found = criteria(Path::new("/etc/ssh/sshd_config"), &read(files));
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

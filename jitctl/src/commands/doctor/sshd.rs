@@ -57,6 +57,8 @@ pub struct Case {
 /// What this host needs of sshd.
 #[derive(Clone, Debug)]
 pub struct Needs<'a> {
+    /// Where the configuration is.
+    pub config: &'a str,
     /// How long a login may wait at its prompt, in seconds.
     pub prompt_wait: u64,
     /// Accounts that need no grant.
@@ -129,7 +131,7 @@ fn check_one(case: &Case, needs: &Needs<'_>) -> Vec<Finding> {
         "The code is asked for that way: without it nobody gets in.",
     );
     found.extend(methods(effective.value("authenticationmethods")));
-    found.extend(commands(effective));
+    found.extend(commands(effective, needs.config));
     found.extend(grace(effective.value("logingracetime"), needs.prompt_wait));
     if effective.value("passwordauthentication") == "yes" {
         found.push(Finding::warn(
@@ -191,15 +193,16 @@ fn methods(lists: &str) -> Option<Finding> {
 }
 
 /// The two questions that sshd asks jit-authorized.
-fn commands(effective: &Effective) -> Vec<Finding> {
+fn commands(effective: &Effective, config: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut command = |name: &str, tail: &str, why: &'static str| {
         let keyword = name.to_ascii_lowercase();
         let value = effective.value(&keyword);
-        let program = value.split(' ').next().unwrap_or_default();
+        let (program, asked) = value.split_once(' ').unwrap_or((value, ""));
+        let named = format!("--config {config} {tail}");
         let ours = Path::new(program).file_name().is_some_and(|file| file == "jit-authorized");
         let wanted = format!("/usr/sbin/jit-authorized {tail}");
-        if !ours || !value.ends_with(tail) {
+        if !ours || (asked != tail && asked != named) {
             let shown = if value.is_empty() { "none" } else { value };
             let mut mend = set(name, &wanted);
             if name == "AuthorizedPrincipalsCommand" {

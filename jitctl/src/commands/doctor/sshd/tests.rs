@@ -10,6 +10,8 @@ fn worst(findings: &[Finding]) -> Option<Level> {
     if fails { Some(Level::Fail) } else { warns.then_some(Level::Warn) }
 }
 
+const CONFIG: &str = "/etc/jit/jit.toml";
+
 /// What concerns us of a stock Debian 12 (OpenSSH 9.2).
 const STOCK_12: &str = "port 22\nusepam yes\nlogingracetime 120\npubkeyauthentication yes\n\
 passwordauthentication yes\nkbdinteractiveauthentication no\npermitrootlogin without-password\n\
@@ -33,7 +35,10 @@ fn case(login: &str, from: Option<&str>, text: &str) -> Case {
 
 fn judged(cases: &[Case]) -> Vec<Finding> {
     let exempt = BTreeSet::from(["rescue".to_owned()]);
-    check(cases, &Needs { prompt_wait: 50, exempt: &exempt, root_is_granted: false })
+    check(
+        cases,
+        &Needs { config: CONFIG, prompt_wait: 50, exempt: &exempt, root_is_granted: false },
+    )
 }
 
 #[test]
@@ -74,6 +79,12 @@ fn each_line_that_is_off_is_named_with_what_mends_it() {
         ("pubkeyauthentication yes", "pubkeyauthentication no", "Pubkey", Level::Fail),
         ("logingracetime 60", "logingracetime 50", "LoginGraceTime is 50 s", Level::Fail),
         ("keys %u", "keys %u extra", "AuthorizedKeysCommand is", Level::Fail),
+        (
+            "jit-authorized keys",
+            "jit-authorized --config /srv/jit.toml keys",
+            "AuthorizedKeysCommand is",
+            Level::Fail,
+        ),
         ("jit-authorized keys", "others keys", "AuthorizedKeysCommand is", Level::Fail),
         (
             "keyscommanduser root",
@@ -156,7 +167,8 @@ fn an_exempt_login_may_have_its_own_key_file_and_root_its_role() {
     assert_eq!(worst(&judged(&[case("alice", None, &keys)])), Some(Level::Warn));
     let root = keys.replace("permitrootlogin no", "permitrootlogin yes");
     let roots = |root_is_granted| {
-        let needs = Needs { prompt_wait: 50, exempt: &BTreeSet::new(), root_is_granted };
+        let needs =
+            Needs { config: CONFIG, prompt_wait: 50, exempt: &BTreeSet::new(), root_is_granted };
         let found = check(&[case("root", None, &root)], &needs);
         found.iter().filter(|finding| finding.found.contains("PermitRootLogin")).count()
     };
