@@ -97,7 +97,7 @@ const MISHAPS: &[Mishap] = &[
     Mishap {
         breaks: "chmod o+w /usr/lib/*/security/pam_jit.so",
         level: "fail",
-        found: "pam_jit.so (mode 0646)",
+        found: "security/pam_jit.so (mode",
         mend: "chmod go-w /",
         mends: "chmod 644 /usr/lib/*/security/pam_jit.so",
     },
