@@ -177,7 +177,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 8] = [
+const TAGGED: [(&str, &str); 9] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -186,6 +186,7 @@ const TAGGED: [(&str, &str); 8] = [
     ("issued", "SELECT serial, body, tag FROM issued"),
     ("ca_key", "SELECT key, body, tag FROM ca_key"),
     ("session", "SELECT id, body, tag FROM session"),
+    ("stay", "SELECT key, body, tag FROM stay"),
 ];
 
 struct SqliteTx<'a> {
