@@ -15,6 +15,7 @@ mod keeper;
 mod log;
 mod login;
 mod people;
+mod recovery;
 mod sshd;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use keeper::Watched;
 pub use log::LogState;
+pub use recovery::{Backup, Restored};
 
 use crate::audit::{CLOCK_ACCEPT, Event, Outcome};
 use crate::clock::{Clock, SystemClock};

@@ -26,6 +26,19 @@ pub fn read_private(path: &Path, limit: u64) -> Result<String> {
     read_checked(path, limit, 0o077)
 }
 
+/// Refuses a file that somebody but root could change or replace: a program that runs as root, or a
+/// file that decides who gets in. Links are followed.
+///
+/// # Errors
+/// Misconfigured when it is missing, or owner or mode of it or of any directory on its path is wrong.
+pub fn check_file(path: &Path) -> Result<()> {
+    let missing = |e| Error::misconfigured(format!("{} can't be opened: {e}", path.display()));
+    check_parents(path)?;
+    let real = path.canonicalize().map_err(missing)?;
+    check_parents(&real)?;
+    check_owner_mode(&real, &std::fs::metadata(&real).map_err(missing)?, 0o022)
+}
+
 fn read_checked(path: &Path, limit: u64, forbidden: u32) -> Result<String> {
     let failed = |e: std::io::Error| {
         let error = Error::misconfigured(format!("{} can't be read: {e}", path.display()));

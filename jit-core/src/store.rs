@@ -7,6 +7,8 @@ pub mod sqlite;
 #[cfg(test)]
 mod conformance;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Event, Head, Record};
@@ -51,11 +53,18 @@ pub trait Store: Send {
     /// Unavailable.
     fn checkpoint(&self) -> Result<()>;
 
-    /// Looks for damage in the whole store.
+    /// Looks for damage in the whole store, edits by hand included.
     ///
     /// # Errors
     /// Tampered, saying what is damaged.
     fn check(&self) -> Result<()>;
+
+    /// Copies one consistent state of everything that was committed into a new file, from which the
+    /// engine can open it again. Others go on reading and writing meanwhile.
+    ///
+    /// # Errors
+    /// Misconfigured when the file exists; tampered when the store is too damaged to be copied.
+    fn snapshot(&self, to: &Path) -> Result<()>;
 }
 
 /// Which CA.

@@ -1,6 +1,7 @@
 //! The command line, declared once: help texts, man pages and completions are made from this.
 
 mod grants;
+mod recovery;
 mod target;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
 use jit_core::{Error, Kind};
 
 pub use grants::{Approve, Cancel, Deny, Explain, Extend, Grant, List, Request, Revoke, Terms};
+pub use recovery::{Backup, Restore};
 pub use target::Target;
 
 use crate::output::Output;
@@ -114,6 +116,10 @@ Examples:
     /// The clock
     #[command(subcommand)]
     Clock(Clock),
+    /// Write everything that this host needs to be itself again into one file
+    Backup(Backup),
+    /// Restore a backup, onto a fresh host or over a broken store
+    Restore(Restore),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  jitctl completions bash > /etc/bash_completion.d/jitctl")]
     Completions {

@@ -1,6 +1,7 @@
 //! The commands, a file for each noun. Each asks the authority and prints what came of it.
 
 mod audit;
+mod backup;
 mod decide;
 mod doctor;
 mod explain;
@@ -11,6 +12,7 @@ mod mfa;
 mod policy;
 mod program;
 mod request;
+mod restore;
 mod sessions;
 mod setup;
 mod status;
@@ -19,7 +21,7 @@ mod user;
 use std::path::Path;
 
 use jit_core::authority::Authority;
-use jit_core::config::Config;
+use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Result};
 
@@ -55,6 +57,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
     match &cli.command {
         Command::Setup(setup) => return setup::run(&path, setup, output),
         Command::Doctor => return doctor::run(&path, output),
+        Command::Restore(restore) => return restore::run(&path, restore, output),
         // A policy can be checked while the store is out of reach.
         Command::Policy(command) => return policy::run(&path, command, output),
         _ => {}
@@ -78,8 +81,10 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Sessions => sessions::run(&desk),
         Command::Audit(command) => audit::run(&desk, command),
         Command::Clock(command) => audit::clock(&desk, command),
+        Command::Backup(backup) => backup::run(&desk, &path, backup),
         Command::Setup(_)
         | Command::Doctor
+        | Command::Restore(_)
         | Command::Policy(_)
         | Command::Completions { .. }
         | Command::Man { .. } => unreachable!("handled above"),
@@ -92,7 +97,16 @@ fn open(config: &Path) -> Result<Authority> {
     let store = config.database();
     if !store.exists() {
         return Err(Error::unavailable(format!("there is no store {}", store.display()))
-            .next("On a new machine: jitctl setup. Else restore your backup of it."));
+            .next("On a new machine: jitctl setup. Else jitctl restore FILE, from your backup."));
     }
     Authority::open(config, PROCESS, Opener::Admin)
+}
+
+/// What tells a command of the configuration in another place than usual.
+fn config_option(path: &Path) -> String {
+    if path == Path::new(DEFAULT_PATH) {
+        String::new()
+    } else {
+        format!(" --config {}", path.display())
+    }
 }

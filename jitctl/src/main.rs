@@ -1,11 +1,14 @@
 //! `jitctl`, the command that administrators type. It reads the command line and hands it over;
 //! what is decided or changed goes through `jit_core::authority::Authority`.
 
+mod archive;
 mod cli;
 mod commands;
 mod grants;
 mod output;
+mod place;
 mod prompt;
+mod scratch;
 
 use std::process::ExitCode;
 

@@ -45,6 +45,11 @@ pub fn unseal(vault: &Vault, person: &PersonOrNobody, sealed: &str) -> Result<Se
     vault.open(&purpose, &sealed)
 }
 
+/// The latest step whose code is accepted at `now`.
+pub fn latest_step(now: Timestamp) -> u64 {
+    now.unix() / STEP + u64::from(SKEW)
+}
+
 /// The step, within the skew around `now`, whose code this is.
 ///
 /// # Errors
@@ -59,7 +64,7 @@ pub fn matching_step(secret: &SecretBytes, code: &Code, now: Timestamp) -> Resul
     let present = now.unix() / STEP;
     let skew = u64::from(SKEW);
     let mut found = None;
-    for step in present.saturating_sub(skew)..=present + skew {
+    for step in present.saturating_sub(skew)..=latest_step(now) {
         let right = SecretText::new(totp.generate(step * STEP).to_string());
         let same = crate::secret::equal(right.expose().as_bytes(), typed.as_bytes());
         // Where two steps share a code, the later one counts: it burns both.

@@ -1,11 +1,13 @@
 //! What any engine must do. Each is handed a way to open one more connection to the same store.
 
+use std::path::Path;
 use std::sync::{Arc, Barrier};
 
 use serde_json::json;
 
 use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store};
 use crate::audit::{Event, Outcome};
+use crate::authority::testing::private_dir;
 use crate::error::Kind;
 use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
@@ -23,8 +25,11 @@ pub(super) type Open<'a> = &'a (dyn Fn() -> Box<dyn Store> + Sync);
 /// One property of a store.
 pub(super) type Case<'a> = &'a dyn Fn(Open<'_>);
 
+/// Opens the store that a snapshot in this file is.
+pub(super) type Reopen<'a> = &'a dyn Fn(&Path) -> Box<dyn Store>;
+
 /// Runs all of it; `fresh` runs one case on an empty store.
-pub(super) fn suite(fresh: &dyn Fn(Case<'_>)) {
+pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&what_is_committed_is_seen_and_what_is_dropped_is_not);
     fresh(&grants_are_compared_and_swapped);
     fresh(&grants_are_filtered);
@@ -34,6 +39,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>)) {
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
+    fresh(&|open| a_snapshot_holds_one_state_and_stands_alone(open, reopen));
 }
 
 fn name(text: &str) -> PersonName {
@@ -318,4 +324,40 @@ fn a_writer_sees_nothing_change_under_it(open: Open<'_>) {
     let store = open();
     let counted = store.begin(Mode::Read).unwrap().factors("alice").unwrap().unwrap().consecutive;
     assert_eq!(u64::from(counted), 4 * rounds, "no increment was lost");
+}
+
+fn a_snapshot_holds_one_state_and_stands_alone(open: Open<'_>, reopen: Reopen<'_>) {
+    let (store, other) = (open(), open());
+    let dir = private_dir();
+    let file = dir.path().join("copy");
+    let put = |store: &dyn Store, name: &str| {
+        let tx = store.begin(Mode::Write).unwrap();
+        tx.put_person(&person(name)).unwrap();
+        let event = Event {
+            actor: Actor::Root,
+            action: "test.event",
+            object: name.to_owned(),
+            outcome: Outcome::Done,
+            detail: json!({}),
+        };
+        tx.append(&event, at(1)).unwrap();
+        tx.commit().unwrap();
+    };
+    put(store.as_ref(), "alice");
+    let uncommitted = store.begin(Mode::Write).unwrap();
+    uncommitted.put_person(&person("bob")).unwrap();
+    other.snapshot(&file).unwrap();
+    drop(uncommitted);
+    put(store.as_ref(), "carol");
+
+    assert_eq!(other.snapshot(&file).unwrap_err().kind(), Kind::Misconfigured, "overwritten");
+    let copy = reopen(&file);
+    copy.check().unwrap();
+    let tx = copy.begin(Mode::Read).unwrap();
+    assert_eq!(tx.people().unwrap(), [person("alice")]);
+    assert_eq!(tx.audit_head().unwrap().unwrap().sequence, 1);
+    drop(tx);
+    put(copy.as_ref(), "dave");
+    let people = other.begin(Mode::Read).unwrap().people().unwrap();
+    assert_eq!(people, [person("alice"), person("carol")]);
 }

@@ -11,7 +11,7 @@ use rusqlite::{
     TransactionBehavior, params,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::migrations::MIGRATIONS;
 use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store, Tx};
@@ -157,9 +157,37 @@ impl Store for SqliteStore {
             .connection
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(failed)?;
-        if found == "ok" { Ok(()) } else { Err(damaged(&found)) }
+        if found != "ok" {
+            return Err(damaged(&found));
+        }
+        let behavior = TransactionBehavior::Deferred;
+        let tx = Transaction::new_unchecked(&self.connection, behavior).map_err(failed)?;
+        let tx = SqliteTx { tx, vault: &self.vault };
+        TAGGED.iter().try_for_each(|(table, sql)| tx.check_tags(table, sql))
+    }
+
+    fn snapshot(&self, to: &Path) -> Result<()> {
+        let path = to.to_str().ok_or_else(|| {
+            Error::invalid(format!("{} can't be named to the engine", to.display()))
+        })?;
+        // The engine writes into an empty file, and leaves its mode as it is.
+        rootfile::create_private(to, b"")?;
+        self.connection.execute("VACUUM INTO ?1", [path]).map_err(failed).map(drop)
     }
 }
+
+/// Every table whose rows carry a tag, under the name that the tag is over.
+const TAGGED: [(&str, &str); 9] = [
+    ("person", "SELECT key, body, tag FROM person"),
+    ("identity_key", "SELECT key, body, tag FROM identity_key"),
+    ("factors", "SELECT key, body, tag FROM factors"),
+    ("host", "SELECT key, body, tag FROM host"),
+    ("grant", "SELECT key, body, tag FROM grant_"),
+    ("issued", "SELECT serial, body, tag FROM issued"),
+    ("ca_key", "SELECT key, body, tag FROM ca_key"),
+    ("session", "SELECT id, body, tag FROM session"),
+    ("stay", "SELECT key, body, tag FROM stay"),
+];
 
 struct SqliteTx<'a> {
     tx: Transaction<'a>,
@@ -201,6 +229,17 @@ impl SqliteTx<'_> {
         params: impl Params,
     ) -> Result<Option<T>> {
         Ok(self.rows(table, sql, params)?.pop())
+    }
+
+    /// Looks for a row of `table` that was edited by hand.
+    fn check_tags(&self, table: &str, sql: &str) -> Result<()> {
+        let mut statement = self.tx.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (key, body, tag) = key_body_tag(row).map_err(failed)?;
+            self.open_row::<IgnoredAny>(table, &key, &body, &tag)?;
+        }
+        Ok(())
     }
 
     fn open_row<T: DeserializeOwned>(
@@ -591,13 +630,15 @@ fn time_column(unix: i64) -> Result<Timestamp> {
 
 fn edited(table: &str, key: &str) -> Error {
     Error::tampered(format!("the stored {table} {key} was damaged or edited by hand"))
-        .next("Restore the store from a backup; jitctl audit verify says whether the log is whole.")
+        .next(format!("jitctl audit verify says whether the log is whole. To restore: {RESTORE}"))
 }
 
 fn damaged(how: &str) -> Error {
-    Error::tampered(format!("the store is damaged: {how}"))
-        .next("Stop jitd, move the store away and restore a backup of it.")
+    Error::tampered(format!("the store is damaged: {how}")).next(RESTORE)
 }
+
+/// What to type when the store is of no use any more; what is there is moved aside, not deleted.
+const RESTORE: &str = "systemctl stop jitd; jitctl restore FILE --replace; systemctl start jitd";
 
 /// What an SQLite error means to us.
 fn failed(error: rusqlite::Error) -> Error {

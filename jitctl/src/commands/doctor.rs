@@ -1,13 +1,21 @@
 //! `jitctl doctor`: looks at everything that logins depend on, also where nothing opens any more,
 //! and says of what is wrong why it matters and which command mends it.
 
+mod ask;
 mod checks;
+mod host;
+mod machine;
+mod matches;
+mod pam;
 mod report;
+mod sshd;
+mod sudo;
+mod ways_in;
 
 use std::path::Path;
 
 use jit_core::authority::Authority;
-use jit_core::config::Config;
+use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::policy::Policy;
 use jit_core::seal::Vault;
 use jit_core::store::sqlite::Opener;
@@ -58,28 +66,38 @@ fn examine(path: &Path, report: &mut Report) {
         "Without it every login is denied.",
     );
     checks::configured(&config, report);
-    if vault.is_none() {
-        return;
+    let authority = vault.is_some().then(|| open(&config, report)).flatten();
+    if let Some(authority) = &authority {
+        checks::stored(authority, report);
+        checks::people(authority, report);
+        if let Some(policy) = &policy {
+            checks::policy(authority, policy, report);
+        }
     }
+    if path == Path::new(DEFAULT_PATH) {
+        let (authority, policy) = (authority.as_ref(), policy.as_ref());
+        host::Host { config: &config, path, authority, policy }.examine(report);
+    } else {
+        report.ok(format!(
+            "sshd, PAM, sudo and systemd are not looked at: they go by {DEFAULT_PATH}"
+        ));
+    }
+}
+
+/// Opens the store, where there is one.
+fn open(config: &Config, report: &mut Report) -> Option<Authority> {
     let database = config.database();
     if !database.exists() {
         report.fail(
             format!("there is no store {}", database.display()),
             "It holds people, grants and the log; without it every login is denied.",
-            "jitctl setup, on a new machine; else restore your backup of it.",
+            "jitctl setup, on a new machine; else jitctl restore FILE, from your backup.",
         );
-        return;
+        return None;
     }
-    let opened = report.check(
-        Authority::open(config, PROCESS, Opener::Admin),
+    report.check(
+        Authority::open(config.clone(), PROCESS, Opener::Admin),
         |_| format!("store {} opens", database.display()),
         "It holds people, grants and the log; without it every login is denied.",
-    );
-    if let Some(authority) = opened {
-        checks::stored(&authority, report);
-        checks::people(&authority, report);
-        if let Some(policy) = policy {
-            checks::policy(&authority, &policy, report);
-        }
-    }
+    )
 }

@@ -9,4 +9,5 @@ mod decisions;
 mod desk;
 mod enrolment;
 mod hostile;
+mod recovery;
 mod trouble;

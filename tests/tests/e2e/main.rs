@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod backstop;
 mod bad_input;
 mod certificate;
+mod doctor;
 mod ending;
 mod extension;
 mod hosts;
@@ -35,6 +36,7 @@ mod module;
 mod packages;
 mod pam;
 mod races;
+mod recovery;
 mod refusals;
 mod request_at_prompt;
 mod secrets;

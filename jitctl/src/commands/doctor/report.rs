@@ -1,14 +1,18 @@
 //! What the doctor found: a line for each check, the worst decides.
 
-use jit_core::Result;
+use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
 use crate::output::{count, safe_line};
 
+/// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+pub enum Level {
+    /// All is well with this.
     Ok,
+    /// Somebody should look at this.
     Warn,
+    /// This is wrong.
     Fail,
 }
 
@@ -22,32 +26,65 @@ impl Level {
     }
 }
 
-#[derive(Debug)]
-struct Check {
-    level: Level,
-    found: String,
-    why: &'static str,
-    mend: Option<String>,
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub found: String,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What mends it, usually a command.
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    /// All is well with this.
+    pub fn ok(found: impl Into<String>) -> Self {
+        Finding { level: Level::Ok, found: found.into(), why: "", mend: None }
+    }
+
+    /// Somebody should look at this.
+    pub fn warn(found: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Self {
+        Finding { level: Level::Warn, found: found.into(), why, mend: Some(mend.into()) }
+    }
+
+    /// This is wrong.
+    pub fn fail(found: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Self {
+        Finding { level: Level::Fail, found: found.into(), why, mend: Some(mend.into()) }
+    }
+
+    /// An error, which says itself how it is mended.
+    pub fn error(error: &Error, why: &'static str) -> Self {
+        let mend = error.what_next().map(ToOwned::to_owned);
+        Finding { level: Level::Fail, found: error.what().to_owned(), why, mend }
+    }
 }
 
 /// The checks made so far.
 #[derive(Debug, Default)]
-pub struct Report(Vec<Check>);
+pub struct Report(Vec<Finding>);
 
 impl Report {
+    /// Adds what other checks found.
+    pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.0.extend(findings);
+    }
+
     /// All is well with this.
     pub fn ok(&mut self, found: String) {
-        self.0.push(Check { level: Level::Ok, found, why: "", mend: None });
+        self.0.push(Finding::ok(found));
     }
 
     /// Somebody should look at this.
     pub fn warn(&mut self, found: String, why: &'static str, mend: impl Into<String>) {
-        self.0.push(Check { level: Level::Warn, found, why, mend: Some(mend.into()) });
+        self.0.push(Finding::warn(found, why, mend));
     }
 
     /// This is wrong.
     pub fn fail(&mut self, found: String, why: &'static str, mend: impl Into<String>) {
-        self.0.push(Check { level: Level::Fail, found, why, mend: Some(mend.into()) });
+        self.0.push(Finding::fail(found, why, mend));
     }
 
     /// Passes the value on; an error is a failed check, which says itself how it is mended.
@@ -63,9 +100,7 @@ impl Report {
                 Some(value)
             }
             Err(error) => {
-                let mend = error.what_next().map(ToOwned::to_owned);
-                let found = error.what().to_owned();
-                self.0.push(Check { level: Level::Fail, found, why, mend });
+                self.0.push(Finding::error(&error, why));
                 None
             }
         }
@@ -101,7 +136,7 @@ impl Report {
 
     /// For programs.
     pub fn json(&self) -> Value {
-        let check = |check: &Check| {
+        let check = |check: &Finding| {
             json!({
                 "level": check.level.word(), "found": check.found, "mend": check.mend,
                 "why": Some(check.why).filter(|why| !why.is_empty()),
@@ -114,7 +149,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jit_core::Error;
 
     #[test]
     fn one_failed_check_fails_the_whole_and_says_how_it_is_mended() {
