@@ -14,6 +14,7 @@ mod keeper;
 mod log;
 mod login;
 mod people;
+mod setup;
 mod sshd;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use keeper::Watched;
 pub use log::LogState;
+pub use setup::SetupDeed;
 
 use crate::audit::{CLOCK_ACCEPT, Event, Outcome};
 use crate::clock::{Clock, SystemClock};
