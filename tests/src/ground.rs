@@ -50,16 +50,20 @@ pub fn install(release: &Path, dir: &Path) -> Result<()> {
         let text = format!("#!/bin/sh\nexec {d}/bin/{program} --config {d}/jit.toml \"$@\"\n");
         write_program(&dir.join("sh").join(program), &text)?;
     }
-    write_program(&dir.join("sh/askpass"), ASKPASS)
+    Ok(())
 }
 
-/// Answers a prompt with the next line of a file, and keeps what was asked.
-const ASKPASS: &str = r#"#!/bin/sh
-printf '%s\n' "$1" >> "$JIT_ANSWERS.asked"
-IFS= read -r answer < "$JIT_ANSWERS" || exit 1
-sed -i 1d "$JIT_ANSWERS"
-printf '%s\n' "$answer"
-"#;
+/// What programs of an instance have around them; `path` comes before the usual directories.
+pub fn environment(dir: &Path, home: &str, path: &str) -> Vec<(String, String)> {
+    let pairs = [
+        ("PATH", format!("{path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")),
+        ("HOME", home.to_owned()),
+        ("TERM", "dumb".to_owned()),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("JIT_INSTANCE", dir.display().to_string()),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}
 
 /// sshd does not start without its empty directory, which an unused Debian machine lacks.
 pub fn run_sshd_directory() -> Result<()> {

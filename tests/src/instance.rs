@@ -5,7 +5,7 @@ use crate::ground;
 use crate::need;
 use crate::person::Person;
 use crate::product;
-use crate::run::{Outcome, run, run_within};
+use crate::run::{Outcome, run};
 use crate::server::{Server, ServerOptions, path};
 use crate::settings::{Settings, sudoers};
 use crate::syslog::Syslog;
@@ -14,8 +14,6 @@ use crate::undo::{self, Guard};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// What an instance starts with.
 pub struct Options {
@@ -77,7 +75,6 @@ pub struct Instance {
     /// The shared login.
     pub deploy: String,
     narrate: Option<fn(&Outcome)>,
-    answers: AtomicUsize,
     _guard: Guard,
 }
 
@@ -100,7 +97,7 @@ impl Instance {
         };
         let accounts: Vec<_> = ["alice", "bob", "carol", "deploy"].map(name).into();
         let guard = ground::claim(&dir, &tag, &accounts)?;
-        for below in ["bin", "sh", "lib", "log", "pid", "run", "answers", "people"] {
+        for below in ["bin", "sh", "lib", "log", "pid", "run", "people"] {
             std::fs::create_dir(dir.join(below))?;
         }
         ground::install(&release, &dir)?;
@@ -117,7 +114,6 @@ impl Instance {
             tag,
             log,
             narrate: options.narrate,
-            answers: AtomicUsize::new(0),
             _guard: guard,
         };
         instance.set_up(&options)?;
@@ -202,7 +198,7 @@ impl Instance {
     /// One of the instance's programs as an administrator starts it, with its configuration.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.dir.join("sh").join(program));
-        command.env_clear().envs(self.environment(None)).current_dir(&self.dir);
+        command.env_clear().envs(self.environment()).current_dir(&self.dir);
         command
     }
 
@@ -255,21 +251,9 @@ impl Instance {
         id_of(&self.jitctl(&line)?.ok()?)
     }
 
-    /// Runs ssh from the person's laptop without a terminal; `answers` are given to the prompts in
-    /// turn, and the prompts are added to standard error.
+    /// As [`Person::ssh`].
     pub fn ssh(&self, person: &Person, answers: &[&str], arguments: &[&str]) -> Result<Outcome> {
-        let number = self.answers.fetch_add(1, Ordering::Relaxed);
-        let file = self.dir.join(format!("answers/{number}"));
-        std::fs::write(&file, answers.iter().map(|a| format!("{a}\n")).collect::<String>())?;
-        let mut ssh = Command::new(person.home.join("sh/ssh"));
-        ssh.env_clear().envs(self.environment(Some(person))).current_dir("/");
-        ssh.env("SSH_ASKPASS", self.dir.join("sh/askpass"));
-        ssh.env("SSH_ASKPASS_REQUIRE", "force").env("JIT_ANSWERS", &file);
-        ssh.args(["-o", "NumberOfPasswordPrompts=1"]).args(arguments);
-        let mut outcome = run_within(&mut ssh, "", Duration::from_secs(90))?;
-        let asked = self.dir.join(format!("answers/{number}.asked"));
-        outcome.stderr.push_str(&std::fs::read_to_string(asked).unwrap_or_default());
-        Ok(outcome)
+        person.ssh(answers, arguments)
     }
 
     /// The same, offering the person's certificate and no plain key.
@@ -291,41 +275,25 @@ impl Instance {
         self.ssh(person, &[&code], &[&self.at_web(login), remote])
     }
 
-    /// A terminal on the person's laptop that runs `line`.
+    /// As [`Person::terminal`].
     pub fn terminal(&self, person: &Person, line: &str) -> Result<Terminal> {
-        Terminal::open(Command::new("sh").envs(self.environment(Some(person))), line)
+        person.terminal(line)
     }
 
     /// A terminal of the administrator that runs `line`.
     pub fn root_terminal(&self, line: &str) -> Result<Terminal> {
-        Terminal::open(Command::new("sh").envs(self.environment(None)), line)
+        Terminal::open(Command::new("sh").envs(self.environment()), line)
     }
 
-    /// An ssh session on a terminal, logged in with a recovery code and at its shell prompt.
+    /// As [`Person::session`].
     pub fn session(&self, person: &Person, target: &str) -> Result<Terminal> {
-        let mut terminal = self.terminal(person, &format!("ssh {target}"))?;
-        terminal.answer("Verification code: ", &person.recovery_code()?)?;
-        terminal.expect("$ ")?;
-        Ok(terminal)
+        person.session(target)
     }
 
-    /// What a program started on `person`'s laptop, or by the administrator, has around it.
-    pub fn environment(&self, person: Option<&Person>) -> Vec<(String, String)> {
-        let d = self.dir.display();
-        let mut path = format!("{d}/sh:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin");
-        let mut home = self.dir.join("people").display().to_string();
-        if let Some(person) = person {
-            home = person.home.display().to_string();
-            path = format!("{home}/sh:{path}");
-        }
-        let pairs = [
-            ("PATH", path),
-            ("HOME", home),
-            ("TERM", "dumb".to_owned()),
-            ("LANG", "C.UTF-8".to_owned()),
-            ("JIT_INSTANCE", d.to_string()),
-        ];
-        pairs.map(|(name, value)| (name.to_owned(), value)).into()
+    /// What the administrator's programs have around them.
+    fn environment(&self) -> Vec<(String, String)> {
+        let home = self.dir.join("people").display().to_string();
+        ground::environment(&self.dir, &home, &format!("{}/sh", self.dir.display()))
     }
 
     /// Writes the policy file; `@alice@`, `@bob@`, `@carol@`, `@deploy@` stand for the names.

@@ -23,6 +23,7 @@ pub mod server;
 pub mod settings;
 pub mod syslog;
 pub mod terminal;
+pub mod testhost;
 pub mod totp;
 pub mod undo;
 
@@ -32,3 +33,4 @@ pub use person::Person;
 pub use run::Outcome;
 pub use server::{Methods, Server, ServerOptions};
 pub use terminal::Terminal;
+pub use testhost::{Release, TestHost};

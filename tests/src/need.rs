@@ -30,6 +30,25 @@ pub fn everything() -> Result<()> {
     DONE.get_or_init(|| check().map_err(|error| error.to_string())).clone().map_err(Failed::new)
 }
 
+/// What only test hosts need.
+const HOST_PACKAGES: &[(&str, &str)] = &[
+    ("/usr/sbin/debootstrap", "debootstrap"),
+    ("/usr/bin/ip", "iproute2"),
+    ("/usr/bin/unshare", "util-linux"),
+];
+
+/// Makes sure that test hosts can be made.
+pub fn test_hosts() -> Result<()> {
+    static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let check = || {
+        everything()?;
+        packages(HOST_PACKAGES)
+    };
+    DONE.get_or_init(|| check().map_err(|error: Failed| error.to_string()))
+        .clone()
+        .map_err(Failed::new)
+}
+
 /// Makes sure that the modules of the comparison are installed, too.
 pub fn peers() -> Result<()> {
     everything()?;
@@ -61,19 +80,25 @@ pub fn root() -> Result<()> {
 
 fn check() -> Result<()> {
     root()?;
-    let missing: Vec<_> = PACKAGES
+    packages(PACKAGES)?;
+    sudoers_directory()?;
+    audit_sessions()
+}
+
+/// Installs what is missing of `needed`: files, each with the package it is in.
+pub fn packages(needed: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> = needed
         .iter()
         .filter(|(path, _)| !std::path::Path::new(path).exists())
         .map(|(_, package)| *package)
         .collect();
     install(&missing)?;
-    for (path, package) in PACKAGES {
+    for (path, package) in needed {
         ensure(std::path::Path::new(path).exists(), || {
             format!("{path} is missing although the package {package} is installed")
         })?;
     }
-    sudoers_directory()?;
-    audit_sessions()
+    Ok(())
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -82,9 +107,14 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     eprintln!("Installing with apt-get: {}", packages.join(" "));
     let limit = Duration::from_secs(600);
-    run_within(Command::new("apt-get").args(["-q", "update"]), "", limit)?.ok()?;
+    // apt-get waits for no other apt that updates the lists: it is asked again.
+    crate::process::wait_until("apt-get update", limit, || {
+        let update = run_within(Command::new("apt-get").args(["-q", "update"]), "", limit);
+        update.is_ok_and(|said| said.code == 0)
+    })?;
     let mut apt = Command::new("apt-get");
-    apt.args(["-q", "-y", "--no-install-recommends", "install"]).args(packages);
+    apt.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", "install"])
+        .args(packages);
     // Installing must start no daemon: the machine's own login configuration stays as it is.
     apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     run_within(&mut apt, "", limit)?.ok().context("installing packages")?;

@@ -1,11 +1,16 @@
 //! A person of an instance: their laptop's directory, key, authenticator app and recovery codes.
 
 use crate::error::{Context, Failed, Result, ensure};
+use crate::ground::write_program;
+use crate::run::{Outcome, run_within};
+use crate::terminal::Terminal;
 use crate::totp::Authenticator;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Somebody who asks for access, approves it, or both.
 pub struct Person {
@@ -13,9 +18,19 @@ pub struct Person {
     pub name: String,
     /// What stands for their laptop: key, ssh configuration, programs on the path.
     pub home: PathBuf,
+    instance: PathBuf,
     authenticator: Mutex<Option<Authenticator>>,
     recovery_codes: Mutex<Vec<String>>,
+    answers: AtomicUsize,
 }
+
+/// Answers a prompt with the next line of a file, and keeps what was asked.
+const ASKPASS: &str = r#"#!/bin/sh
+printf '%s\n' "$1" >> "$JIT_ANSWERS.asked"
+IFS= read -r answer < "$JIT_ANSWERS" || exit 1
+sed -i 1d "$JIT_ANSWERS"
+printf '%s\n' "$answer"
+"#;
 
 impl Person {
     /// Makes the laptop of `name`, with a new key.
@@ -25,8 +40,10 @@ impl Person {
         let person = Self {
             name: name.to_owned(),
             home,
+            instance: instance.to_owned(),
             authenticator: Mutex::default(),
             recovery_codes: Mutex::default(),
+            answers: AtomicUsize::new(0),
         };
         for key in [person.key(), person.window_key()] {
             let comment = format!("{name}@laptop");
@@ -34,12 +51,57 @@ impl Person {
             let mut keygen = Command::new("ssh-keygen");
             crate::run::run(keygen.args(arguments).arg(key), "")?.ok()?;
         }
-        let ssh = format!(
-            "#!/bin/sh\nexec /usr/bin/ssh -F {}/ssh_config \"$@\"\n",
-            person.home.display()
-        );
-        crate::ground::write_program(&person.home.join("sh/ssh"), &ssh)?;
+        write_program(&person.home.join("sh/askpass"), ASKPASS)?;
+        person.goes_by("")?;
         Ok(person)
+    }
+
+    /// Has their ssh started by way of `launcher`, such as into another network namespace.
+    pub fn goes_by(&self, launcher: &str) -> Result<()> {
+        let home = self.home.display();
+        for program in ["ssh", "scp", "sftp"] {
+            let text = format!(
+                "#!/bin/sh\nexec {launcher} /usr/bin/{program} -F {home}/ssh_config \"$@\"\n"
+            );
+            write_program(&self.home.join("sh").join(program), &text)?;
+        }
+        Ok(())
+    }
+
+    /// Runs ssh from their laptop without a terminal; `answers` are given to the prompts in turn,
+    /// and the prompts are added to standard error.
+    pub fn ssh(&self, answers: &[&str], arguments: &[&str]) -> Result<Outcome> {
+        let number = self.answers.fetch_add(1, Ordering::Relaxed);
+        let file = self.home.join(format!("answers-{number}"));
+        std::fs::write(&file, answers.iter().map(|a| format!("{a}\n")).collect::<String>())?;
+        let mut ssh = Command::new(self.home.join("sh/ssh"));
+        ssh.env_clear().envs(self.environment()).current_dir("/");
+        ssh.env("SSH_ASKPASS", self.home.join("sh/askpass"));
+        ssh.env("SSH_ASKPASS_REQUIRE", "force").env("JIT_ANSWERS", &file);
+        ssh.args(["-o", "NumberOfPasswordPrompts=1"]).args(arguments);
+        let mut outcome = run_within(&mut ssh, "", Duration::from_secs(90))?;
+        let asked = self.home.join(format!("answers-{number}.asked"));
+        outcome.stderr.push_str(&std::fs::read_to_string(asked).unwrap_or_default());
+        Ok(outcome)
+    }
+
+    /// A terminal on their laptop that runs `line`.
+    pub fn terminal(&self, line: &str) -> Result<Terminal> {
+        Terminal::open(Command::new("sh").envs(self.environment()), line)
+    }
+
+    /// An ssh session on a terminal, logged in with a recovery code and at its shell prompt.
+    pub fn session(&self, target: &str) -> Result<Terminal> {
+        let mut terminal = self.terminal(&format!("ssh {target}"))?;
+        terminal.answer("Verification code: ", &self.recovery_code()?)?;
+        terminal.expect("$ ")?;
+        Ok(terminal)
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let home = self.home.display().to_string();
+        let path = format!("{home}/sh:{}/sh", self.instance.display());
+        crate::ground::environment(&self.instance, &home, &path)
     }
 
     /// Their private key file.

@@ -53,6 +53,19 @@ pub fn with_arguments(text: &str) -> Vec<u32> {
         .collect()
 }
 
+/// Ids of the children of a process.
+pub fn children(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
+    all()
+        .into_iter()
+        .filter(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let rest = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+            rest.split_ascii_whitespace().nth(1) == Some(parent.as_str())
+        })
+        .collect()
+}
+
 /// Ids of all processes that run under the account `name`, or logged in as it.
 pub fn of_account(name: &str) -> Result<Vec<u32>> {
     let uid = crate::run::must("id", &["-u", name])?;

@@ -28,8 +28,14 @@ pub struct Guard {
 impl Guard {
     /// Writes `undo.sh` for the instance `tag` in `directory` and starts the guard.
     pub fn start(directory: &Path, tag: &str, accounts: &[String]) -> Result<Self> {
+        Self::of(directory, &text(directory, tag, accounts), &[])
+    }
+
+    /// Starts a guard with the text of an `undo.sh`, by way of `launcher`: a program and arguments
+    /// that end with running another.
+    pub fn of(directory: &Path, text: &str, launcher: &[&str]) -> Result<Self> {
         let script = directory.join("undo.sh");
-        std::fs::write(&script, text(directory, tag, accounts)).context("writing undo.sh")?;
+        std::fs::write(&script, text).context("writing undo.sh")?;
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700))?;
         // The guard holds a lock on the script for as long as it lives, by a descriptor that is
         // open in it and nowhere else: its standard error.
@@ -39,6 +45,7 @@ impl Guard {
             format!("cat > /dev/null; [ -e {0}/keep ] || exec sh {0}/undo.sh", directory.display());
         // A session of its own, so that Ctrl-C at the terminal does not reach the guard.
         let shell = Command::new("setsid")
+            .args(launcher)
             .args(["sh", "-c", &wait])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -47,6 +54,11 @@ impl Guard {
             .spawn()
             .context("starting the guard that cleans up")?;
         Ok(Self { shell })
+    }
+
+    /// The guard's process.
+    pub fn pid(&self) -> u32 {
+        self.shell.id()
     }
 }
 

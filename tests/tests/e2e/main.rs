@@ -7,6 +7,7 @@
 mod bad_input;
 mod certificate;
 mod ending;
+mod hosts;
 mod login;
 mod misconfigured;
 mod module;
