@@ -16,5 +16,6 @@ mod races;
 mod refusals;
 mod request_at_prompt;
 mod secrets;
+mod setup;
 mod shared_login;
 mod sudo;
