@@ -119,12 +119,15 @@ pub fn not_in_force(drop_in: &str, effective: &[String]) -> Vec<String> {
 /// # Errors
 /// Refused, with what sshd says is wrong.
 pub fn reload() -> Result<()> {
-    // At boot it does not run yet, and waiting for it to start would be waiting for ourselves.
+    // At boot it does not run yet; where systemd listens for it, each connection reads it anew.
     if !system::succeeds("systemctl", &["is-active", "--quiet", "ssh.service"]) {
         return Ok(());
     }
     system::must(SSHD, &["-t"])?;
-    system::must("systemctl", &["reload", "ssh.service"]).map(drop)
+    // As the unit reloads it. A reload job would wait for the unit that takes setups back, which
+    // comes before ssh.service, while that waits for the job.
+    let signal = ["kill", "--kill-whom=main", "--signal=HUP", "ssh.service"];
+    system::must("systemctl", &signal).map(drop)
 }
 
 #[cfg(test)]
