@@ -47,11 +47,12 @@ pub fn run(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
         return undo(path, output);
     }
     if setup.rollback {
-        let text = match rollback::roll_back(path)? {
+        let done = rollback::roll_back(path)?;
+        let text = match done {
             true => "The setup was not confirmed: sshd and PAM are as before.",
             false => "No setup waits for its confirmation.",
         };
-        output.answer(text, || json!({ "rolled_back": true }))?;
+        output.answer(text, || json!({ "rolled_back": done }))?;
         return Ok(Exit::Done);
     }
     // What systemd itself goes by (sd_booted).
@@ -83,7 +84,7 @@ fn whole(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
             let desk = Desk { authority, output };
             certificates(&desk)?;
             person::first(&desk, setup)?;
-            output.say("")?;
+            output.say("\n")?;
             Some(desk)
         }
     };
@@ -159,7 +160,7 @@ fn nothing_to_do(checks: &Checks, output: Output) -> Result<Exit> {
 
 /// The diffs, and what they mean.
 fn show(changes: &[Change], output: Output) -> Result<()> {
-    output.say("")?;
+    output.say("\n")?;
     changes.iter().try_for_each(|change| output.say(change.diff()))?;
     output.say(
         "

@@ -230,3 +230,32 @@ fn what_would_lock_everybody_out_is_not_applied() -> Result<()> {
     host.must("! test -e /var/lib/jit/setup/pending")?;
     plain_login_works(&alice)
 }
+
+#[test]
+fn undo_needs_nothing_but_the_files_themselves() -> Result<()> {
+    for release in Release::ALL {
+        let (host, alice) = installed(release)?;
+        // An sshd_config that reads no drop-ins, and an admin's own file among them.
+        host.must("sed -i '/^Include/d' /etc/ssh/sshd_config && systemctl reload ssh")?;
+        let before = host.must(CHECKSUM)?;
+        let mut first = answered(&alice, "")?;
+        first.type_line("y")?;
+        first.expect("Applied.")?;
+        host.run("sshd -T")?
+            .ok()?
+            .says("authenticationmethods publickey,keyboard-interactive:pam")?;
+        // In a session that was there before, sudo goes by the account's name, and asks for a code.
+        first.answer("$ ", "sudo -k; sudo id -u")?;
+        first.answer("Verification code: ", &alice.code()?)?;
+        first.answer("Reason for access (empty to leave): ", "in an old session")?;
+        first.expect("0\r\n")?;
+
+        host.must("systemctl stop jitd && rm -rf /etc/jit /var/lib/jit")?;
+        host.run("jitctl setup --undo")?.ok()?.says("/etc/ssh/sshd_config.d/00-jit.conf")?;
+        assert_eq!(changed(&host, &before)?, "");
+        host.run("systemctl is-active jit-setup-rollback.timer")?.refused()?;
+        plain_login_works(&alice)?;
+        host.must("journalctl -t jitctl | grep 'setup.undo.*unrecorded'")?;
+    }
+    Ok(())
+}

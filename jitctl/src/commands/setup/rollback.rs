@@ -102,10 +102,12 @@ pub fn apply(authority: &Authority, changes: &[Change], within: Span) -> Result<
         .and_then(|()| arm(within))
         .and_then(|()| changes.iter().try_for_each(Change::make))
         .and_then(|()| sshd::reload());
-    made.map_err(|error| match restore(&pending.files).and_then(|()| disarm()) {
-        Ok(()) => Error::refused(format!("{}; all is as before", error.what())),
-        Err(worse) => Error::unavailable(format!("{}; and going back: {worse}", error.what()))
-            .next("jitctl setup --undo"),
+    made.map_err(|error| {
+        match restore(&pending.files).and(sshd::reload()).and_then(|()| disarm()) {
+            Ok(()) => Error::refused(format!("{}; all is as before", error.what())),
+            Err(worse) => Error::unavailable(format!("{}; and going back: {worse}", error.what()))
+                .next("jitctl setup --undo"),
+        }
     })
 }
 
@@ -148,9 +150,8 @@ fn restore(saved: &[Saved]) -> Result<()> {
         }
         Change { path: file.path.clone(), before: current, after: target }.make()
     };
-    let failed = saved.iter().map(put_back).filter_map(Result::err).collect::<Vec<_>>();
-    let reloaded = sshd::reload();
-    failed.into_iter().next().map_or(reloaded, Err)
+    let outcomes: Vec<_> = saved.iter().map(put_back).collect();
+    outcomes.into_iter().collect()
 }
 
 /// Takes an unconfirmed setup back, as the timer and the unit at boot do.
@@ -166,11 +167,11 @@ pub fn roll_back(config: &Path) -> Result<bool> {
         Ok(Some(pending)) => restore(&pending.files)?,
         // A pending file cut short by a crash was cut before anything was changed; should there be
         // something all the same, it goes by its marks.
-        _ => take_out(&plan::undo()?)?,
+        _ => plan::undo()?.iter().try_for_each(Change::make)?,
     }
     disarm()?;
     note(config, SetupDeed::Rollback, json!({ "why": "not confirmed" }));
-    Ok(true)
+    sshd::reload().map(|()| true)
 }
 
 /// Takes all of ours out of the machine's files, confirmed or not; the files that it changed.
@@ -181,18 +182,15 @@ pub fn undo(config: &Path) -> Result<Vec<PathBuf>> {
     let _lock = lock()?;
     let changes = plan::undo()?;
     let was_pending = is_pending();
-    take_out(&changes)?;
+    changes.iter().try_for_each(Change::make)?;
     disarm()?;
     let paths: Vec<_> = changes.into_iter().map(|change| change.path).collect();
     if was_pending || !paths.is_empty() {
         note(config, SetupDeed::Undo, json!({ "files": paths }));
+        // Last: where sshd's configuration is wrong for another reason, ours is out of it already.
+        sshd::reload()?;
     }
     Ok(paths)
-}
-
-fn take_out(changes: &[Change]) -> Result<()> {
-    changes.iter().try_for_each(Change::make)?;
-    sshd::reload()
 }
 
 /// Makes a setup last, from a session that came in through it.
