@@ -6,6 +6,7 @@
 
 mod beforehand;
 mod certificates;
+mod extend;
 mod factors;
 mod grants;
 mod hosts;

@@ -15,11 +15,11 @@ const ROOM: &str = "/jit";
 /// where the kernel or the mounts don't allow it.
 pub fn enter(anchor: &Anchor) -> Option<String> {
     let now = cgroup(anchor.pid)?;
-    let inside = now.starts_with("/jit/") || anchor.scope.is_some();
+    let inside = now.starts_with("/jit/") || anchor.started_in.is_some();
     let above = if inside { now } else { ROOM.to_owned() };
     let path = format!("{above}/jit-{}-{}", anchor.pid, anchor.started);
-    // Twice: a keeper that sweeps may remove it while it is still empty.
-    (0..2).find_map(|_| {
+    // Thrice: a keeper that sweeps may remove it, and the room around it, while they are still empty.
+    (0..3).find_map(|_| {
         let directory = directory(&path)?;
         fs::create_dir_all(&directory).ok()?;
         fs::write(directory.join("cgroup.procs"), anchor.pid.to_string()).ok()
@@ -69,9 +69,22 @@ pub fn remove(path: &str) {
 
 /// Removes the empty ones that nobody removed, as of sessions that were refused.
 pub fn sweep() {
-    for inner in directory(ROOM).map(|room| directories(&room)).unwrap_or_default() {
-        remove_empty(inner);
+    remove(ROOM);
+}
+
+/// All cgroups below one, the outer ones first, as paths below the root.
+pub fn below_path(path: &str) -> Vec<String> {
+    let Some(root) = directory(path) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut next = directories(&root);
+    while let Some(inner) = next.pop() {
+        if let Some(rest) = inner.strip_prefix(&root).ok().and_then(|rest| rest.to_str()) {
+            found.push(format!("{path}/{rest}"));
+        }
+        next.extend(directories(&inner));
     }
+    found.sort();
+    found
 }
 
 fn remove_empty(directory: PathBuf) {

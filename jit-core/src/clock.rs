@@ -56,11 +56,11 @@ impl Clock for SystemClock {
             Error::unavailable(format!("the boot clock can't be read: {e}"))
         };
         let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|e| unreadable(&e))?;
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map_err(|e| unreadable(&e))?;
+        let boot_id = crate::process::boot_id()
+            .ok_or_else(|| unreadable(&"/proc/sys/kernel/random/boot_id"))?;
         let seconds = u64::try_from(time.tv_sec()).map_err(|e| unreadable(&e))?;
         let millis = u64::try_from(time.tv_nsec()).map_err(|e| unreadable(&e))? / 1_000_000;
-        Ok(BootMoment { boot_id: boot_id.trim().to_owned(), millis: seconds * 1000 + millis })
+        Ok(BootMoment { boot_id, millis: seconds * 1000 + millis })
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub prompt_wait: Span,
     /// How much earlier than now a certificate opens, for hosts whose clock is behind.
     pub clock_skew: Span,
+    /// What becomes of what an account set to run on its own, once nobody has cover for it.
+    pub leftovers: Leftovers,
     /// The syslog socket, if any.
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
@@ -54,6 +56,15 @@ pub enum SecondFactor {
     Required,
     /// The key or certificate and a live grant are enough.
     None,
+}
+
+/// What becomes of user services, lingering, at jobs and crontab entries of a stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// They are taken away.
+    End,
+    /// They stay.
+    Keep,
 }
 
 /// How many wrong codes are too many.
@@ -89,6 +100,8 @@ struct Raw {
     #[serde(default)]
     certificate: RawCertificate,
     #[serde(default)]
+    session: RawSession,
+    #[serde(default)]
     log: RawLog,
     #[serde(default)]
     store: RawStore,
@@ -119,6 +132,12 @@ struct RawCertificate {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
+struct RawSession {
+    leftovers: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
 struct RawLog {
     syslog_socket: Option<Spanned<PathBuf>>,
 }
@@ -142,6 +161,7 @@ const KEYS: &[Keys] = &[
             "factor",
             "request",
             "certificate",
+            "session",
             "log",
             "store",
         ],
@@ -149,6 +169,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "factor", keys: &["second_factor", "attempts", "period", "lockout"] },
     Keys { table: "request", keys: &["expires", "default_duration", "prompt_wait"] },
     Keys { table: "certificate", keys: &["clock_skew"] },
+    Keys { table: "session", keys: &["leftovers"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
 ];
@@ -242,6 +263,18 @@ impl Config {
             default_duration: span(&raw.request.default_duration, 1800, 31 * 86_400)?,
             prompt_wait: span(&raw.request.prompt_wait, 50, 600)?,
             clock_skew: span(&raw.certificate.clock_skew, 30, 300)?,
+            leftovers: match &raw.session.leftovers {
+                None => Leftovers::End,
+                Some(word) => match word.get_ref().as_str() {
+                    "end" => Leftovers::End,
+                    "keep" => Leftovers::Keep,
+                    _ => {
+                        return Err(
+                            file.error_at(&word.span(), "leftovers is neither end nor keep")
+                        );
+                    }
+                },
+            },
             syslog_socket: match &raw.log.syslog_socket {
                 Some(path) if path.get_ref().as_os_str().is_empty() => None,
                 socket => Some(path(socket, "/dev/log")?),
@@ -300,6 +333,7 @@ mod tests {
         assert!(error("host = 'a'\nexempt_logins = ['Root ']").contains(":2:"));
         assert!(error("host = ").contains(":1:"));
         assert!(error("host = 'a'\n[factor]\nsecond_factor = 'optional'").contains(":3:"));
+        assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
     }
 
     /// Each table's keys are those its struct has: a key of the one that the other lacks would be
@@ -309,7 +343,7 @@ mod tests {
         let full = "host='a'\nstate_dir='/a'\nrun_dir='/a'\nmaster_key_file='/a'\npolicy_file='/a'\n\
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
-            [certificate]\nclock_skew='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
+            [certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

@@ -38,6 +38,8 @@ pub struct Cover {
     pub deadline: Timestamp,
     /// The grants active now, the one that lasts longest first.
     pub grants: Vec<GrantId>,
+    /// The grant that reaches to the deadline, active now or later: the one to extend.
+    pub last: GrantId,
 }
 
 /// The cover at `now` of `grants`, which may hold others' grants and dead ones: they don't count.
@@ -53,13 +55,15 @@ pub fn cover<'a>(
         .collect();
     windows.sort_by_key(|(window, _)| window.not_before);
 
-    let mut deadline = now;
-    for (window, _) in &windows {
+    let (mut deadline, mut last) = (now, None);
+    for (window, id) in &windows {
         // Sorted by start: once one starts past the deadline, there is a gap and all later do too.
         if window.not_before > deadline {
             break;
         }
-        deadline = deadline.max(window.not_after);
+        if window.not_after > deadline {
+            (deadline, last) = (window.not_after, Some((*id).clone()));
+        }
     }
     let mut active: Vec<_> =
         windows.into_iter().filter(|(window, _)| window.contains(now)).collect();
@@ -68,7 +72,8 @@ pub fn cover<'a>(
         // A window that ended, or one that only starts at the deadline of nothing, covers nothing.
         return None;
     }
-    Some(Cover { deadline, grants: active.into_iter().map(|(_, id)| id.clone()).collect() })
+    let grants = active.into_iter().map(|(_, id)| id.clone()).collect();
+    last.map(|last| Cover { deadline, grants, last })
 }
 
 #[cfg(test)]

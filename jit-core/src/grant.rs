@@ -305,6 +305,9 @@ pub struct Ask {
     pub duration: Span,
     /// From when, where not from approval on.
     pub start: Option<Timestamp>,
+    /// The grant at whose end this goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<GrantId>,
     /// Why.
     pub reason: Reason,
 }
@@ -556,6 +559,7 @@ pub(crate) mod testing {
             sudo: false,
             duration: Span::from_secs(secs).unwrap(),
             start: None,
+            extends: None,
             reason: Reason::parse("a good reason").unwrap(),
         }
     }

@@ -26,6 +26,7 @@ pub mod rootfile;
 pub mod seal;
 pub mod secret;
 pub mod session;
+pub mod stay;
 pub mod store;
 pub mod syslog;
 pub mod time;

@@ -76,6 +76,17 @@ pub struct Standing {
     pub answer: Option<String>,
 }
 
+/// What systemd is told when a session opens, and can't be told otherwise later: after how long it
+/// ends it, whatever becomes of the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backstop {
+    /// From now.
+    pub seconds: u64,
+    /// Whether that is the deadline itself, as no keeper runs, or the furthest that one more grant
+    /// could reach.
+    pub is_deadline: bool,
+}
+
 /// A session that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -134,7 +145,14 @@ pub trait LoginService {
     /// Not found, or unavailable.
     fn standing(&self, id: &GrantId) -> Result<Standing>;
 
-    /// Records a session before it opens. A session whose end nobody could enforce is refused.
+    /// How long systemd lets a session go on that they open now; none without cover.
+    ///
+    /// # Errors
+    /// Unavailable, tampered or misconfigured.
+    fn backstop(&self, who: &Identity, attempt: &Attempt) -> Result<Option<Backstop>>;
+
+    /// Records a session before it opens. A session whose end nobody could enforce is refused:
+    /// neither a keeper nor, by the backstop that it was told, systemd.
     ///
     /// # Errors
     /// Refused or unavailable; the session must then not open.
@@ -144,6 +162,7 @@ pub trait LoginService {
         attempt: &Attempt,
         uid: u32,
         anchor: Anchor,
+        backstop: Option<Backstop>,
     ) -> Result<Opened>;
 
     /// Records that the connection of a session is closed.

@@ -23,10 +23,13 @@ pub struct Anchor {
     pub started: u64,
     /// The kernel's audit session, where it is set.
     pub audit_session: Option<AuditSession>,
-    /// The systemd scope it was in then, as a path below the cgroup root: sshd moves on to one of
-    /// its own only after pam_systemd.
+    /// The systemd scope that logind made for the session, as a path below the cgroup root.
     pub scope: Option<String>,
-    /// The cgroup made for the session alone, as a path below the cgroup root, where one could be.
+    /// The scope that sshd or sudo was started in, if any. Where pam_systemd comes only later, sshd
+    /// moves on from it.
+    pub started_in: Option<String>,
+    /// The cgroup made for the session alone, as a path below the cgroup root, where there is no
+    /// such scope and one could be made.
     pub cgroup: Option<String>,
     /// The user id that pam_loginuid gave the audit session, where it did.
     pub audit_uid: Option<u32>,
@@ -44,16 +47,28 @@ impl Anchor {
             pid,
             started: started(pid)?,
             audit_session: audit_session(pid),
-            scope: scope(pid),
+            scope: None,
+            started_in: scope(pid),
             cgroup: None,
             audit_uid: audit_uid(pid),
         })
     }
 
-    /// That of the calling process, moved into a cgroup of its own.
-    pub fn settled() -> Option<Self> {
+    /// That of the calling process, which has a session's processes to itself: the scope that
+    /// logind moved it into since it was in `outside`, or else a new cgroup that it moves into.
+    pub fn settled(outside: Option<&str>) -> Option<Self> {
         let here = Anchor::here()?;
+        let now = here.started_in.clone();
+        if now.is_some() && now.as_deref() != outside {
+            let started_in = outside.map(str::to_owned);
+            return Some(Anchor { scope: now, started_in, ..here });
+        }
         Some(Anchor { cgroup: crate::cgroup::enter(&here), ..here })
+    }
+
+    /// Where the session's processes are counted, if they are.
+    pub fn counted(&self) -> Option<&str> {
+        self.scope.as_deref().or(self.cgroup.as_deref())
     }
 
     /// Whether the process that opened the session still runs.
@@ -67,9 +82,23 @@ pub fn audit_session(pid: u32) -> Option<AuditSession> {
     number(&format!("/proc/{pid}/sessionid"))
 }
 
+/// Which boot of the machine this is.
+pub fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// The user id of a process' audit session, where it is set.
 pub fn audit_uid(pid: u32) -> Option<u32> {
     number(&format!("/proc/{pid}/loginuid"))
+}
+
+/// The terminal that a process is controlled by, such as `/dev/pts/3` (tty_nr of proc(5)'s stat; the
+/// majors 136 to 143 are Unix98 pseudo-terminals, of 256 each).
+pub fn terminal(pid: u32) -> Option<String> {
+    let device: u32 = stat_field(pid, 7)?.parse().ok()?;
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    (136..144).contains(&major).then(|| format!("/dev/pts/{}", (major - 136) * 256 + minor))
 }
 
 fn number(file: &str) -> Option<u32> {

@@ -7,7 +7,7 @@ use crate::grant::Action;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
 use crate::process::Anchor;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// One ssh session, or one sudo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Session {
     pub tty: Option<String>,
     /// The grants that let it in.
     pub grants: Vec<GrantId>,
+    /// When systemd ends it whatever its cover, in milliseconds since boot: it was told so when the
+    /// session opened, and can't be told otherwise later.
+    pub limit_boot_ms: Option<u64>,
     /// When its connection was closed. What it left running is still kept to the deadline.
     pub closed_at: Option<Timestamp>,
     /// When and why it was over, every process of it.
@@ -85,11 +88,32 @@ impl Session {
         if boot.boot_id != self.boot_id {
             return 0;
         }
-        let by_wall = deadline.since(now).saturating_mul(1000);
-        let allowed = deadline.since(self.opened_at).saturating_mul(1000);
-        let by_boot = self.opened_boot_ms.saturating_add(allowed).saturating_sub(boot.millis);
-        by_wall.min(by_boot)
+        let limit = self.limit_boot_ms.map_or(u64::MAX, |limit| limit.saturating_sub(boot.millis));
+        millis_left((self.opened_at, self.opened_boot_ms), deadline, now, boot).min(limit)
     }
+
+    /// The end of the session by the wall clock, given that of its cover: no later than systemd's.
+    pub fn ends_at(&self, deadline: Timestamp) -> Timestamp {
+        let limit = self.limit_boot_ms.and_then(|limit| {
+            let allowed = limit.saturating_sub(self.opened_boot_ms) / 1000;
+            self.opened_at.after(Span::from_secs(allowed.max(1)).ok()?).ok()
+        });
+        limit.map_or(deadline, |limit| limit.min(deadline))
+    }
+}
+
+/// Milliseconds from `now` to `deadline` for what began at a moment of both clocks: by either of
+/// them, whichever is sooner, so that setting the wall clock prolongs nothing.
+pub fn millis_left(
+    (began_at, began_boot_ms): (Timestamp, u64),
+    deadline: Timestamp,
+    now: Timestamp,
+    boot: &BootMoment,
+) -> u64 {
+    let by_wall = deadline.since(now).saturating_mul(1000);
+    let allowed = deadline.since(began_at).saturating_mul(1000);
+    let by_boot = began_boot_ms.saturating_add(allowed).saturating_sub(boot.millis);
+    by_wall.min(by_boot)
 }
 
 #[cfg(test)]
@@ -110,6 +134,7 @@ mod tests {
                 started: 1,
                 audit_session: Some(1),
                 scope: None,
+                started_in: None,
                 cgroup: None,
                 audit_uid: Some(1000),
             },
@@ -119,6 +144,7 @@ mod tests {
             rhost: None,
             tty: None,
             grants: vec![],
+            limit_boot_ms: None,
             closed_at: None,
             ended: None,
         }
@@ -126,6 +152,14 @@ mod tests {
 
     fn boot(millis: u64) -> BootMoment {
         BootMoment { boot_id: "b".into(), millis }
+    }
+
+    #[test]
+    fn what_systemd_was_told_ends_it_whatever_the_cover() {
+        let session = Session { limit_boot_ms: Some(530_000), ..session() };
+        assert_eq!(session.millis_left(at(10_060), at(10_020), &boot(520_000)), 10_000);
+        assert_eq!(session.ends_at(at(10_060)), at(10_030));
+        assert_eq!(session.ends_at(at(10_020)), at(10_020));
     }
 
     #[test]

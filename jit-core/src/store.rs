@@ -15,10 +15,11 @@ use crate::factor::Factors;
 use crate::grant::Grant;
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::name::{HostName, PersonName};
+use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
 use crate::process::AuditSession;
 use crate::session::Session;
+use crate::stay::Stay;
 use crate::time::Timestamp;
 
 /// What a transaction is for.
@@ -192,6 +193,15 @@ pub trait Tx {
     fn sessions(&self, host: &HostName) -> Result<Vec<Session>>;
     /// Those in this audit session of the kernel, over or not, the newest first.
     fn sessions_of(&self, host: &HostName, audit_session: AuditSession) -> Result<Vec<Session>>;
+
+    /// The stay of an account on a host.
+    fn stay(&self, host: &HostName, login: &Login) -> Result<Option<Stay>>;
+    /// All stays on a host.
+    fn stays(&self, host: &HostName) -> Result<Vec<Stay>>;
+    /// Adds or replaces a stay.
+    fn put_stay(&self, stay: &Stay) -> Result<()>;
+    /// Removes a stay.
+    fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

@@ -14,7 +14,7 @@ use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
-pub use grants::{Approve, Cancel, Deny, Explain, Grant, List, Request, Revoke, Terms};
+pub use grants::{Approve, Cancel, Deny, Explain, Extend, Grant, List, Request, Revoke, Terms};
 pub use target::Target;
 
 use crate::output::Output;
@@ -96,6 +96,8 @@ Examples:
     Cancel(Cancel),
     /// Grant access alone, past the policy; the log says so
     Grant(Grant),
+    /// Ask for more time at the end of a grant
+    Extend(Extend),
     /// Take access away
     Revoke(Revoke),
     /// List grants and requests

@@ -66,6 +66,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Mfa(command) => mfa::run(&desk, command),
         Command::Host(command) => host::run(&desk, command),
         Command::Request(request) => request::run(&desk, request),
+        Command::Extend(extend) => request::extend(&desk, extend),
         Command::Approve(approve) => decide::approve(&desk, approve),
         Command::Deny(deny) => decide::deny(&desk, deny),
         Command::Cancel(cancel) => decide::cancel(&desk, cancel),

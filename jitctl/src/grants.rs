@@ -25,6 +25,7 @@ pub fn json(grant: &Grant, now: Timestamp) -> Value {
         "sudo": ask.sudo,
         "duration_seconds": ask.duration.secs(),
         "start": ask.start.map(Timestamp::rfc3339),
+        "extends": ask.extends,
         "reason": ask.reason,
         "role": grant.terms().role,
         "permissions": grant.terms().permissions,
@@ -101,6 +102,9 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
     ];
     if let Some(start) = ask.start {
         lines.push(("from", start.local()));
+    }
+    if let Some(id) = &ask.extends {
+        lines.push(("extends", id.to_string()));
     }
     match &grant.terms().role {
         Some(role) => lines.push(("role", role.to_string())),
@@ -201,6 +205,7 @@ mod tests {
             sudo: true,
             duration: Span::parse("30m").unwrap(),
             start: None,
+            extends: None,
             reason: Reason::parse("INC-7 disk full").unwrap(),
         };
         let terms = Terms { role: None, permissions: [].into() };

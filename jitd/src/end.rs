@@ -1,7 +1,7 @@
 //! Ending a session: every process that the kernel says belongs to it.
 //!
-//! A session has a cgroup of its own, in which the kernel counts and kills, however fast something
-//! forks. Where there could be none, and for what root moved out of it, an ssh session is its audit
+//! A session has a cgroup of its own, logind's scope or one of ours, in which the kernel counts and
+//! kills, however fast something forks. Where there could be none, and for what root moved out of it, an ssh session is its audit
 //! session, and a sudo what the sudo process started: found by looking, stopped first, until no new
 //! ones appear, and then killed.
 
@@ -12,7 +12,9 @@ use jit_core::grant::Action;
 use jit_core::process::{self, AuditSession};
 use jit_core::session::Session;
 use jit_core::{Error, Result, cgroup};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::Signal;
+
+use crate::signal;
 
 /// Rounds of looking for processes to stop, or to kill, before giving up until the next tick.
 const ROUNDS: u32 = 20;
@@ -43,12 +45,12 @@ impl Processes {
 
     /// Whether nothing of a session is left.
     pub(crate) fn is_over(&self, session: &Session) -> Result<bool> {
-        let counted = session.anchor.cgroup.as_deref().is_some_and(cgroup::is_populated);
+        let counted = session.anchor.counted().is_some_and(cgroup::is_populated);
         Ok(!counted && !is_open(session) && self.of(session)?.is_empty())
     }
 
     /// Those of a session that can be found by looking.
-    fn of(&self, session: &Session) -> Result<BTreeSet<u32>> {
+    pub(crate) fn of(&self, session: &Session) -> Result<BTreeSet<u32>> {
         match (session.action, session.anchor.audit_session) {
             (Action::Login, Some(number)) => {
                 Ok(self.by_session.get(&number).into_iter().flatten().copied().collect())
@@ -99,11 +101,11 @@ fn is_open(session: &Session) -> bool {
 /// # Errors
 /// Unavailable when some are still there after all; it is tried again then.
 pub(crate) fn end(session: &Session) -> Result<usize> {
-    let own = session.anchor.cgroup.as_deref();
+    let own = session.anchor.counted();
     let mut ended: BTreeSet<u32> =
         own.map(cgroup::processes).unwrap_or_default().into_iter().collect();
-    let scope = scope(session);
-    for path in own.iter().copied().chain(scope.as_deref()) {
+    let moved = scope_moved_into(session);
+    for path in own.iter().copied().chain(moved.as_deref()) {
         cgroup::kill(path)
             .map_err(|e| Error::unavailable(format!("the cgroup {path} can't be killed: {e}")))?;
     }
@@ -114,17 +116,18 @@ pub(crate) fn end(session: &Session) -> Result<usize> {
         if new.is_empty() {
             break;
         }
-        new.iter().for_each(|pid| signal(session, *pid, Signal::STOP));
+        new.iter().for_each(|pid| send(session, *pid, Signal::STOP));
         ended.extend(new);
     }
     for _ in 0..ROUNDS {
         let processes = Processes::look()?;
         if processes.is_over(session)? {
-            own.iter().for_each(|path| cgroup::remove(path));
+            // A scope is systemd's to remove.
+            session.anchor.cgroup.iter().for_each(|path| cgroup::remove(path));
             return Ok(ended.len());
         }
         let found = processes.of(session)?;
-        found.iter().for_each(|pid| signal(session, *pid, Signal::KILL));
+        found.iter().for_each(|pid| send(session, *pid, Signal::KILL));
         ended.extend(found);
         std::thread::sleep(PAUSE);
     }
@@ -134,28 +137,24 @@ pub(crate) fn end(session: &Session) -> Result<usize> {
     )))
 }
 
-/// Sends a signal to a process that is still of the session: the number is looked at again through
-/// a descriptor that no other process can take over.
-fn signal(session: &Session, pid: u32, signal: Signal) {
-    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    let Ok(descriptor) = pidfd_open(number, PidfdFlags::empty()) else { return };
-    let same = match session.anchor.audit_session {
+/// Sends a signal to a process that is still of the session.
+fn send(session: &Session, pid: u32, signal: Signal) {
+    let still = || match session.anchor.audit_session {
         Some(_) => process::audit_session(pid) == session.anchor.audit_session,
         None => true,
     };
-    if same {
-        // A process that is gone already is as it should be; one that stays is found again.
-        let _ = pidfd_send_signal(&descriptor, signal);
-    }
+    // A process that is gone already is as it should be; one that stays is found again.
+    signal::send(pid, signal, still);
 }
 
-/// The systemd scope that sshd moved into after the session was recorded. The one recorded is where
-/// sshd was started, and not the session's own.
-fn scope(session: &Session) -> Option<String> {
-    if session.action != Action::Login || !is_open(session) {
+/// The systemd scope that sshd moved into only after the session was recorded, where pam_systemd
+/// comes after us.
+fn scope_moved_into(session: &Session) -> Option<String> {
+    if session.action != Action::Login || session.anchor.scope.is_some() || !is_open(session) {
         return None;
     }
-    process::scope(session.anchor.pid).filter(|own| session.anchor.scope.as_ref() != Some(own))
+    let now = process::scope(session.anchor.pid);
+    now.filter(|own| session.anchor.started_in.as_ref() != Some(own))
 }
 
 #[cfg(test)]
@@ -297,7 +296,7 @@ mod tests {
         let mut child = in_audit_session("true");
         let anchor = Anchor::of(child.id()).unwrap();
         let other = Anchor { audit_session: Some(u32::MAX - 1), ..anchor.clone() };
-        signal(&session(Action::Login, other), child.id(), Signal::KILL);
+        send(&session(Action::Login, other), child.id(), Signal::KILL);
         assert!(anchor.is_alive());
         end(&session(Action::Login, anchor)).unwrap();
         child.wait().unwrap();

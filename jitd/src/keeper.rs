@@ -5,11 +5,15 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use jit_core::authority::{Authority, Watched};
-use jit_core::grant::{Actor, Program};
+use jit_core::config::Leftovers;
+use jit_core::grant::{Action, Actor, Program};
+use jit_core::id::GrantId;
 use jit_core::session::{EndReason, Session};
+use jit_core::time::Timestamp;
 use jit_core::{Error, Result, cgroup};
 
 use crate::end::{self, Processes};
+use crate::{leftovers, tell};
 
 /// How often it looks. A revocation takes effect within this and the time the kernel takes.
 const TICK: Duration = Duration::from_millis(200);
@@ -20,10 +24,19 @@ const CHECKPOINT: u32 = 150;
 /// Ticks between looking for requests that nobody decided in time.
 const LAPSE: u32 = 50;
 
+/// Seconds before the end at which the person is warned.
+const WARNINGS: [u64; 2] = [600, 120];
+/// For how long a warning is still given that is due: through a restart of this program.
+const WARNING_LASTS_MS: u64 = 30_000;
+/// Whoever came in so lately was told the end.
+const JUST_NOW_MS: u64 = 60_000;
+
 /// A session and the moment on the boot clock when it is over.
 struct Kept {
     session: Session,
     over_at_ms: u64,
+    /// The same by the wall clock, and the grant to extend; none when it has no cover.
+    end: Option<(Timestamp, GrantId)>,
 }
 
 pub(crate) struct Keeper<'a> {
@@ -32,13 +45,25 @@ pub(crate) struct Keeper<'a> {
     kept: Vec<Kept>,
     marker: Option<u64>,
     ticks: u32,
+    /// The warnings given: session, deadline, seconds before it.
+    warned: BTreeSet<(u64, Timestamp, u64)>,
+    /// Whether a session ended since stays were looked at.
+    some_ended: bool,
     /// The last trouble told, so that each is told once and not at every tick.
     trouble: Option<String>,
 }
 
 impl<'a> Keeper<'a> {
     pub(crate) fn new(authority: &'a Authority) -> Self {
-        Keeper { authority, kept: Vec::new(), marker: None, ticks: 0, trouble: None }
+        Keeper {
+            authority,
+            kept: Vec::new(),
+            marker: None,
+            ticks: 0,
+            warned: BTreeSet::new(),
+            some_ended: false,
+            trouble: None,
+        }
     }
 
     /// Keeps sessions until the process is ended.
@@ -54,8 +79,11 @@ impl<'a> Keeper<'a> {
             Ok(()) => self.trouble = None,
             Err(error) => self.tell(&error),
         }
-        if let Err(error) = self.end_due() {
-            self.tell(&error);
+        let steps: [fn(&mut Self) -> Result<()>; 3] = [Self::end_due, Self::warn, Self::end_stays];
+        for step in steps {
+            if let Err(error) = step(self) {
+                self.tell(&error);
+            }
         }
         if let Err(error) = self.housekeeping() {
             self.tell(&error);
@@ -72,9 +100,10 @@ impl<'a> Keeper<'a> {
         let boot = self.authority.clock().boot()?;
         let watched = self.authority.watched()?.into_iter();
         let mut kept: Vec<Kept> = watched
-            .map(|Watched { session, millis_left, .. }| Kept {
+            .map(|Watched { session, deadline, last, millis_left }| Kept {
                 session,
                 over_at_ms: boot.millis.saturating_add(millis_left),
+                end: deadline.zip(last),
             })
             .collect();
         let vanished = vanished(std::mem::take(&mut self.kept), &kept);
@@ -85,6 +114,7 @@ impl<'a> Keeper<'a> {
             )));
         }
         kept.extend(vanished);
+        self.warned.retain(|(id, ..)| kept.iter().any(|kept| kept.session.id == *id));
         self.kept = kept;
         self.marker = Some(marker);
         Ok(())
@@ -103,9 +133,13 @@ impl<'a> Keeper<'a> {
             .iter()
             .map(|Kept { session, .. }| {
                 let here = session.boot_id == boot.boot_id;
+                if here {
+                    self.say_goodbye(session);
+                }
                 (session, if here { end::end(session).map(Some) } else { Ok(None) })
             })
             .collect();
+        self.some_ended |= !ended.is_empty();
         let mut result = Ok(());
         for (session, ended) in ended {
             // One that could not be ended or recorded comes back with the next look at the store.
@@ -130,6 +164,61 @@ impl<'a> Keeper<'a> {
         self.authority.session_ended(session, EndReason::CoverEnded, killed)
     }
 
+    /// Tells the terminals of a session why it ends.
+    fn say_goodbye(&self, session: &Session) {
+        let why = self.authority.why_over(session).unwrap_or_else(|_| "has ended".to_owned());
+        let what = what(session);
+        tell::tell(session, &processes_of(session), &format!("{what} {why}."));
+    }
+
+    /// Warns those whose end is near.
+    fn warn(&mut self) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let boot = self.authority.clock().boot()?;
+        for kept in &self.kept {
+            let Kept { session, over_at_ms, end: Some((deadline, grant)) } = kept else { continue };
+            let left = over_at_ms.saturating_sub(boot.millis);
+            let open_for = boot.millis.saturating_sub(session.opened_boot_ms);
+            let due = WARNINGS.into_iter().find(|seconds| is_due(*seconds, left, open_for));
+            let Some(seconds) = due else { continue };
+            // A sudo that ends with its session is not worth a second one.
+            if self.kept.iter().any(|other| ends_no_later(other, kept)) {
+                continue;
+            }
+            if self.warned.insert((session.id, *deadline, seconds)) {
+                let text = format!(
+                    "{} ends {}, in {} min. More time: jitctl extend {grant} --for 30m",
+                    what(session),
+                    deadline.local_hour(),
+                    seconds / 60
+                );
+                tell::tell(session, &processes_of(session), &text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what was left by accounts that nobody has cover for any more.
+    fn end_stays(&mut self) -> Result<()> {
+        if !self.some_ended && !self.ticks.is_multiple_of(LOOK) {
+            return Ok(());
+        }
+        self.some_ended = false;
+        for stay in self.authority.stays_that_are_over()? {
+            let config = self.authority.config();
+            let keep =
+                config.leftovers == Leftovers::Keep || config.exempt_logins.contains(&stay.login);
+            let taken = if keep { Vec::new() } else { leftovers::take_away(&stay)? };
+            if !taken.is_empty() {
+                eprintln!("jitd: took away what {} left: {}", stay.login, taken.len());
+            }
+            self.authority.stay_ended(&stay, &taken)?;
+        }
+        Ok(())
+    }
+
     /// Records the sessions that ended by themselves and left nothing running.
     fn release_those_who_left(&mut self) -> Result<()> {
         let processes = Processes::look()?;
@@ -137,6 +226,7 @@ impl<'a> Keeper<'a> {
         for session in &sessions {
             if processes.is_over(session)? {
                 self.authority.session_ended(session, EndReason::Left, 0)?;
+                self.some_ended = true;
                 self.kept.retain(|kept| kept.session.id != session.id);
                 session.anchor.cgroup.iter().for_each(|path| cgroup::remove(path));
             }
@@ -165,6 +255,38 @@ impl<'a> Keeper<'a> {
     }
 }
 
+/// `access to web-1 as alice`, `sudo on web-1 as alice`.
+fn what(session: &Session) -> String {
+    match session.action {
+        Action::Login => format!("Access to {} as {}", session.host, session.login),
+        Action::Sudo => format!("sudo on {} as {}", session.host, session.login),
+    }
+}
+
+/// Those of a session that could have a terminal.
+fn processes_of(session: &Session) -> Vec<u32> {
+    if let Some(path) = session.anchor.counted() {
+        return cgroup::processes(path);
+    }
+    let looked = Processes::look().and_then(|processes| processes.of(session));
+    looked.map(|found| found.into_iter().collect()).unwrap_or_default()
+}
+
+/// Whether the warning so many seconds before the end is to be given with `left` milliseconds. Not
+/// to somebody who was told the end when they came in, just now.
+fn is_due(seconds: u64, left_ms: u64, open_for_ms: u64) -> bool {
+    let at = seconds * 1000;
+    left_ms <= at && left_ms + WARNING_LASTS_MS > at && open_for_ms >= JUST_NOW_MS
+}
+
+/// Whether `other` is the ssh session that `one`, a sudo, runs in, and ends no later.
+fn ends_no_later(other: &Kept, one: &Kept) -> bool {
+    one.session.action == Action::Sudo
+        && other.session.action == Action::Login
+        && other.session.anchor.audit_session == one.session.anchor.audit_session
+        && other.over_at_ms <= one.over_at_ms
+}
+
 /// What was kept and is no longer on record: only the keeper takes a session off it, so somebody
 /// edited the store. Due at once.
 fn vanished(before: Vec<Kept>, now: &[Kept]) -> Vec<Kept> {
@@ -177,14 +299,29 @@ fn vanished(before: Vec<Kept>, now: &[Kept]) -> Vec<Kept> {
 mod tests {
     use super::*;
     use crate::testing::session;
-    use jit_core::grant::Action;
     use jit_core::process::Anchor;
+
+    #[test]
+    fn a_warning_is_given_ten_and_two_minutes_before_and_not_to_who_just_came_in() {
+        let due = |left_ms, open_for_ms| {
+            WARNINGS.into_iter().find(|seconds| is_due(*seconds, left_ms, open_for_ms))
+        };
+        let long = 3_600_000;
+        assert_eq!(due(600_001, long), None);
+        assert_eq!(due(600_000, long), Some(600));
+        assert_eq!(due(570_001, long), Some(600));
+        assert_eq!(due(570_000, long), None);
+        assert_eq!(due(119_800, long), Some(120));
+        assert_eq!(due(60_000, long), None);
+        assert_eq!(due(599_800, 59_000), None);
+        assert_eq!(due(119_800, 60_000), Some(120));
+    }
 
     #[test]
     fn a_session_whose_record_was_taken_away_is_due_at_once() {
         let kept = |id, over_at_ms| {
             let session = session(Action::Login, Anchor::here().unwrap());
-            Kept { session: Session { id, ..session }, over_at_ms }
+            Kept { session: Session { id, ..session }, over_at_ms, end: None }
         };
         let gone =
             vanished(vec![kept(1, 500), kept(2, 600), kept(3, 700)], &[kept(1, 900), kept(4, 900)]);

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use jit_core::process;
 use jit_core::syslog::Syslog;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::signal;
 
 /// Between looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -44,7 +45,7 @@ pub(crate) fn watch(database: &Path, syslog: &Syslog) -> ! {
 fn kill_the_stopped(seen: &BTreeMap<Holder, u32>) -> Vec<u32> {
     seen.iter()
         .filter(|((pid, _), looks)| **looks > PATIENCE && process::is_stopped(*pid))
-        .filter(|(holder, _)| kill(**holder))
+        .filter(|((pid, started), _)| signal::kill(*pid, *started))
         .map(|((pid, _), _)| *pid)
         .collect()
 }
@@ -82,16 +83,10 @@ fn holders(locks: &str, inode: u64) -> impl Iterator<Item = u32> {
     })
 }
 
-/// Kills a process unless another has taken over its number.
-fn kill((pid, started): Holder) -> bool {
-    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    let Ok(descriptor) = pidfd_open(number, PidfdFlags::empty()) else { return false };
-    process::started(pid) == Some(started) && pidfd_send_signal(&descriptor, Signal::KILL).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::{Pid, Signal};
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
@@ -113,9 +108,9 @@ mod tests {
     fn a_process_that_took_over_the_number_is_not_killed() {
         let mut child = Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
         let started = process::started(child.id()).unwrap();
-        assert!(!kill((child.id(), started + 1)));
+        assert!(!signal::kill(child.id(), started + 1));
         assert!(child.try_wait().unwrap().is_none());
-        assert!(kill((child.id(), started)));
+        assert!(signal::kill(child.id(), started));
         child.wait().unwrap();
     }
 

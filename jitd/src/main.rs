@@ -4,7 +4,10 @@
 
 mod end;
 mod keeper;
+mod leftovers;
 mod lockwatch;
+mod signal;
+mod tell;
 #[cfg(test)]
 mod testing;
 

@@ -22,6 +22,7 @@ pub(crate) fn session(action: Action, anchor: Anchor) -> Session {
         rhost: None,
         tty: None,
         grants: vec![],
+        limit_boot_ms: None,
         closed_at: None,
         ended: None,
     }

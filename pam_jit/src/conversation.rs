@@ -1,6 +1,7 @@
 //! What the module asks of PAM and of the process it runs in, as a trait, so that tests can play
 //! whole conversations.
 
+use jit_core::login::Backstop;
 use jit_core::process::{Anchor, AuditSession};
 use jit_core::secret::SecretText;
 
@@ -40,13 +41,19 @@ pub trait Pam {
     /// `SSH_AUTH_INFO_0` of the PAM environment, which is not the process' one.
     fn auth_info(&self) -> Option<String>;
 
-    /// Keeps sshd's report for later hooks of this process.
+    /// Keeps something for later hooks of this process.
     ///
     /// # Errors
     /// [`CannotKeep`] when PAM doesn't take it.
-    fn keep_auth_info(&mut self, report: String) -> Result<(), CannotKeep>;
+    fn keep(&mut self, kept: Kept) -> Result<(), CannotKeep>;
     /// What was kept.
-    fn kept_auth_info(&self) -> Option<String>;
+    fn kept(&self) -> Option<Kept>;
+    /// Has pam_systemd, where it comes later, tell systemd to end the session's scope after so many
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`CannotKeep`] when PAM doesn't take it.
+    fn limit_scope(&mut self, seconds: u64) -> Result<(), CannotKeep>;
 
     /// Asks, and waits for the answer.
     ///
@@ -66,8 +73,22 @@ pub trait Pam {
     fn audit_session(&self) -> Option<AuditSession>;
     /// What identifies this process and its session.
     fn anchor(&self) -> Option<Anchor>;
-    /// The same, after this process moved into a cgroup of its own: a session begins here.
-    fn settle(&mut self) -> Option<Anchor>;
+    /// The systemd scope that this process is in.
+    fn scope(&self) -> Option<String>;
+    /// As [`Pam::anchor`], for a session that begins here: with the scope that this process was
+    /// moved into since it was in `outside`, or else a cgroup of its own that it moves into.
+    fn settle(&mut self, outside: Option<&str>) -> Option<Anchor>;
+}
+
+/// What `setcred` keeps for `open_session`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What sshd reported then.
+    pub report: String,
+    /// The systemd scope that sshd was in then.
+    pub scope: Option<String>,
+    /// What systemd is to be told.
+    pub backstop: Option<Backstop>,
 }
 
 /// PAM did not take data to keep.

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jit_core::process::{Anchor, AuditSession, audit_session};
+use jit_core::process::{Anchor, AuditSession, audit_session, scope};
 use jit_core::secret::SecretText;
 use pam::constants::{
     PAM_ERROR_MSG, PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO, PamFlag,
@@ -14,11 +14,14 @@ use pam::conv::Conv;
 use pam::items::{RHost, RUser, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
 
-use crate::conversation::{CannotKeep, Echo, LONGEST_ANSWER, NoAnswer, Pam};
+use crate::conversation::{CannotKeep, Echo, Kept, LONGEST_ANSWER, NoAnswer, Pam};
 use crate::hook::{Answer, Hook, call, failed};
 
-/// Under which name sshd's report is kept in PAM.
-const KEPT: &str = "pam_jit_auth_info";
+/// Under which name things are kept in PAM.
+const KEPT: &str = "pam_jit_kept";
+
+/// Under which name pam_systemd looks for a C string (pam_systemd(8), "Module data").
+const RUNTIME_MAX_SEC: &str = "systemd.runtime_max_sec";
 
 unsafe extern "C" {
     // What pam-bindings lacks. libpam is linked by it.
@@ -132,13 +135,22 @@ impl Pam for Handle<'_> {
         Some(lossy(unsafe { CStr::from_ptr(value) }))
     }
 
-    fn keep_auth_info(&mut self, report: String) -> Result<(), CannotKeep> {
-        self.0.set_data(KEPT, Box::new(report)).map_err(|_| CannotKeep)
+    fn keep(&mut self, kept: Kept) -> Result<(), CannotKeep> {
+        self.0.set_data(KEPT, Box::new(kept)).map_err(|_| CannotKeep)
     }
 
-    fn kept_auth_info(&self) -> Option<String> {
-        // SAFETY: under this name `keep_auth_info` alone puts data, and it puts a String.
-        unsafe { self.0.get_data::<String>(KEPT) }.ok().cloned()
+    fn kept(&self) -> Option<Kept> {
+        // SAFETY: under this name `keep` alone puts data, and it puts a Kept.
+        unsafe { self.0.get_data::<Kept>(KEPT) }.ok().cloned()
+    }
+
+    fn limit_scope(&mut self, seconds: u64) -> Result<(), CannotKeep> {
+        // pam_systemd reads characters up to a NUL from where the data lies: so they lie there
+        // themselves. The longest number has 20 digits, the rest are NULs.
+        let mut text = [0_u8; 24];
+        let digits = seconds.to_string();
+        text[..digits.len()].copy_from_slice(digits.as_bytes());
+        self.0.set_data(RUNTIME_MAX_SEC, Box::new(text)).map_err(|_| CannotKeep)
     }
 
     fn ask(&mut self, prompt: &str, echo: Echo) -> Result<SecretText, NoAnswer> {
@@ -173,8 +185,12 @@ impl Pam for Handle<'_> {
         Anchor::here()
     }
 
-    fn settle(&mut self) -> Option<Anchor> {
-        Anchor::settled()
+    fn scope(&self) -> Option<String> {
+        scope(std::process::id())
+    }
+
+    fn settle(&mut self, outside: Option<&str>) -> Option<Anchor> {
+        Anchor::settled(outside)
     }
 }
 

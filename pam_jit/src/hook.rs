@@ -111,7 +111,7 @@ pub fn decide(
     pam: &mut dyn Pam,
 ) -> Result<(), Refusal> {
     match hook {
-        Hook::SetCredentials => return session::note_report(pam),
+        Hook::SetCredentials => return session::prepare(config, open, syslog, pam),
         Hook::ChangePassword => {
             return Err(Refusal::saying("There is no password here that could be changed."));
         }
@@ -137,7 +137,7 @@ pub fn decide(
 /// Whether nothing is asked: the configuration exempts the account, where a name that is no login is
 /// none that it lists; or root itself invokes sudo. That gives root nothing it doesn't have, and jobs
 /// of the machine rely on it.
-fn is_exempt(config: &Config, caller: &Caller) -> bool {
+pub(crate) fn is_exempt(config: &Config, caller: &Caller) -> bool {
     let root_itself = caller.attempt.action == Action::Sudo && caller.uid() == Some(0);
     let listed = caller.invalid.is_none() && config.exempt_logins.contains(&caller.attempt.login);
     root_itself || listed

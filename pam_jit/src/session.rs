@@ -1,28 +1,56 @@
 //! `setcred`, `open_session` and `close_session`: a session is recorded before it opens, so that its
 //! keeper can end it.
 
+use jit_core::config::Config;
 use jit_core::grant::Action;
-use jit_core::login::Opened;
+use jit_core::login::{Backstop, Opened};
+use jit_core::syslog::Syslog;
 
 use crate::account::unidentified;
 use crate::caller::Caller;
-use crate::conversation::Pam;
-use crate::hook::Desk;
+use crate::conversation::{Kept, Pam};
+use crate::hook::{Desk, Open, is_exempt};
 use crate::refusal::Refusal;
 
-/// `setcred` grants nothing. It runs before the session modules, one of which may set variables of
-/// the PAM environment as a file of the account says (pam_env with user_readenv), so it keeps what
-/// sshd reported. Whoever shares an account could otherwise plant somebody else's key in there.
+/// `setcred` grants nothing. It runs before the session modules, so it does two things for
+/// `open_session` that would then be too late. It keeps what sshd reported: one of them may set
+/// variables of the PAM environment as a file of the account says (pam_env with user_readenv), and
+/// whoever shares an account could plant somebody else's key in there. And it has pam_systemd tell
+/// systemd when to end the session's scope.
 ///
 /// # Errors
 /// It can't be kept.
-pub fn note_report(pam: &mut dyn Pam) -> Result<(), Refusal> {
-    match pam.auth_info() {
-        Some(report) if pam.kept_auth_info().is_none() => pam
-            .keep_auth_info(report)
-            .map_err(|_| Refusal::logged("PAM keeps no data for the session")),
-        _ => Ok(()),
+pub fn prepare(
+    config: &Config,
+    open: &Open<'_>,
+    syslog: &Syslog,
+    pam: &mut dyn Pam,
+) -> Result<(), Refusal> {
+    let Some(report) = pam.auth_info().filter(|_| pam.kept().is_none()) else { return Ok(()) };
+    let caller = Caller::of(pam)?;
+    // Whether a session without a backstop may open, open_session decides.
+    let backstop = match backstop(config, open, &caller) {
+        Ok(backstop) => backstop.filter(|backstop| pam.limit_scope(backstop.seconds).is_ok()),
+        Err(error) => {
+            syslog.trouble(&format!("setcred: systemd is told no end of the session: {error}"));
+            None
+        }
+    };
+    let scope = pam.scope();
+    pam.keep(Kept { report, scope, backstop })
+        .map_err(|_| Refusal::logged("PAM keeps no data for the session"))
+}
+
+fn backstop(
+    config: &Config,
+    open: &Open<'_>,
+    caller: &Caller,
+) -> jit_core::Result<Option<Backstop>> {
+    if is_exempt(config, caller) {
+        return Ok(None);
     }
+    let service = open()?;
+    service.backstop(&caller.identify(service.as_ref())?, &caller.attempt)
 }
 
 /// Records the session, and tells how long it lasts.
@@ -30,8 +58,9 @@ pub fn note_report(pam: &mut dyn Pam) -> Result<(), Refusal> {
 /// # Errors
 /// It must not open.
 pub fn open(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Result<(), Refusal> {
+    let kept = pam.kept();
     let closed_to = |log: &str| Err(Refusal::logged(log).and_saying(unidentified(caller)));
-    if caller.attempt.action == Action::Login && !report_is_the_kept_one(pam, caller) {
+    if caller.attempt.action == Action::Login && !report_is_the_kept_one(kept.as_ref(), caller) {
         return closed_to(
             "SSH_AUTH_INFO_0 is not what sshd reported. \
              Put pam_jit.so before pam_env.so into the session stack.",
@@ -41,9 +70,17 @@ pub fn open(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Result<(), Re
         .identify(desk.service)
         .map_err(|error| Refusal::from_error(&error, Some(unidentified(caller))))?;
     let Some(uid) = caller.uid() else { return closed_to("the account does not exist") };
-    let Some(anchor) = pam.settle() else { return closed_to("/proc does not tell who this is") };
-    let opened =
-        desk.service.session_opened(&who, &caller.attempt, uid, anchor).map_err(|error| {
+    // Where nothing was kept, as at sudo, this is in no other scope than before.
+    let here = pam.scope();
+    let outside = kept.as_ref().map_or(here.as_deref(), |kept| kept.scope.as_deref());
+    let Some(anchor) = pam.settle(outside) else {
+        return closed_to("/proc does not tell who this is");
+    };
+    let backstop = kept.as_ref().and_then(|kept| kept.backstop);
+    let opened = desk
+        .service
+        .session_opened(&who, &caller.attempt, uid, anchor, backstop)
+        .map_err(|error| {
             let say = "The session can't be opened. An administrator can see why: jitctl doctor";
             Refusal::from_error(&error, Some(say))
         })?;
@@ -63,9 +100,10 @@ pub fn close(desk: Desk<'_>, pam: &dyn Pam) -> Result<(), Refusal> {
 }
 
 /// sshd appends to its report, and changes nothing of it.
-fn report_is_the_kept_one(pam: &dyn Pam, caller: &Caller) -> bool {
-    pam.kept_auth_info()
-        .is_none_or(|kept| caller.auth_info.as_ref().is_some_and(|info| info.starts_with(&kept)))
+fn report_is_the_kept_one(kept: Option<&Kept>, caller: &Caller) -> bool {
+    kept.is_none_or(|kept| {
+        caller.auth_info.as_ref().is_some_and(|info| info.starts_with(&kept.report))
+    })
 }
 
 /// `Access to web-1 as alice ends 14:30 (in 29 min). Grant k7q2-m9xd.`
@@ -107,7 +145,7 @@ mod tests {
             ));
             let (outcome, calls) = play(Told { opened: Ok(opened(left)), ..Told::good() }, script);
             assert_eq!(outcome, Ok(()));
-            assert_eq!(calls[1], "open alice login alice 1000 pid 42");
+            assert_eq!(calls[1], "open alice login alice 1000 pid 42 None");
         }
         let days = at(NOW + 200_000).local();
         let script = Scripted::ssh()
@@ -121,7 +159,7 @@ mod tests {
         let (outcome, calls) = play(Told::good(), script);
         assert_eq!(outcome, Ok(()));
         assert_eq!(calls[0], "identify alice Local { audit_session: Some(7) }");
-        assert_eq!(calls[1], "open alice sudo alice 1000 pid 42");
+        assert_eq!(calls[1], "open alice sudo alice 1000 pid 42 None");
     }
 
     #[test]
@@ -152,7 +190,7 @@ mod tests {
         let mut script = Scripted::ssh();
         let stage = Stage::new();
         assert_eq!(stage.play(SetCredentials, Told::good(), &mut script).0, Ok(()));
-        assert_eq!(script.items.kept.as_deref(), Some(REPORT));
+        assert_eq!(script.items.kept.clone().unwrap().report, REPORT);
         for planted in [None, Some("publickey ssh-ed25519 BBBB\n"), Some("")] {
             script.items.auth_info = planted.map(str::to_owned);
             let (outcome, calls) = stage.play(OpenSession, Told::good(), &mut script);
@@ -162,16 +200,47 @@ mod tests {
         // Nor does a later setcred take it.
         script.items.auth_info = Some("publickey ssh-ed25519 BBBB\n".into());
         assert_eq!(stage.play(SetCredentials, Told::good(), &mut script).0, Ok(()));
-        assert_eq!(script.items.kept.as_deref(), Some(REPORT));
+        assert_eq!(script.items.kept.clone().unwrap().report, REPORT);
         // What sshd adds is no change.
         let more = format!("{REPORT}keyboard-interactive/pam\n");
         let mut script = Scripted::ssh()
             .with(|items| {
-                items.kept = Some(REPORT.into());
+                items.kept = Some(kept(None));
                 items.auth_info = Some(more.clone());
             })
             .says(access(&opened(1799), &Caller::of(&Scripted::ssh()).unwrap()));
         assert_eq!(stage.play(OpenSession, Told::good(), &mut script).0, Ok(()));
+    }
+
+    fn kept(backstop: Option<Backstop>) -> Kept {
+        Kept { report: REPORT.into(), scope: None, backstop }
+    }
+
+    #[test]
+    fn systemd_is_told_the_end_before_the_session_opens() {
+        let stage = Stage::new();
+        let backstop = Backstop { seconds: 1799, is_deadline: true };
+        let told = || Told { backstop: Ok(Some(backstop)), ..Told::good() };
+        let mut script = Scripted::ssh();
+        let (outcome, calls) = stage.play(SetCredentials, told(), &mut script);
+        assert_eq!((outcome, calls[1].as_str()), (Ok(()), "backstop alice login alice"));
+        assert_eq!(script.items.limit, Some(1799));
+        assert_eq!(script.items.kept, Some(kept(Some(backstop))));
+        let ends = at(NOW + 1799).local_hour();
+        let mut script = Scripted::ssh()
+            .with(|items| items.kept = Some(kept(Some(backstop))))
+            .says(format!("Access to web-1 as alice ends {ends} (in 29 min). Grant k7q2-m9xd."));
+        let (outcome, calls) = stage.play(OpenSession, told(), &mut script);
+        assert_eq!(outcome, Ok(()));
+        assert!(calls[1].contains("seconds: 1799"), "{calls:?}");
+        // What can't be told is told to nobody, and open_session decides what follows.
+        let failing = Told { backstop: Err(Error::unavailable("locked")), ..Told::good() };
+        let mut script = Scripted::ssh();
+        assert_eq!(stage.play(SetCredentials, failing, &mut script).0, Ok(()));
+        assert_eq!((script.items.limit, script.items.kept.clone()), (None, Some(kept(None))));
+        let mut exempt = Scripted::ssh().with(|items| items.user = Some("rescue".into()));
+        let (outcome, calls) = stage.play(SetCredentials, told(), &mut exempt);
+        assert_eq!((outcome, calls.len(), exempt.items.limit), (Ok(()), 0, None));
     }
 
     #[test]

@@ -14,14 +14,16 @@ use jit_core::error::{Error, Result};
 use jit_core::factor::Verdict;
 use jit_core::grant::Phase;
 use jit_core::id::GrantId;
-use jit_core::login::{Attempt, Entry, Evidence, Identity, LoginService, Opened, Standing};
+use jit_core::login::{
+    Attempt, Backstop, Entry, Evidence, Identity, LoginService, Opened, Standing,
+};
 use jit_core::name::{HostName, PersonName};
 use jit_core::process::{Anchor, AuditSession};
 use jit_core::secret::SecretText;
 use jit_core::syslog::Syslog;
 use jit_core::time::{Span, Timestamp};
 
-use crate::conversation::{CannotKeep, Echo, NoAnswer, Pam};
+use crate::conversation::{CannotKeep, Echo, Kept, NoAnswer, Pam};
 use crate::hook::{Hook, decide};
 use crate::refusal::Refusal;
 
@@ -53,7 +55,8 @@ pub(crate) struct Items {
     pub(crate) user: Option<String>,
     pub(crate) remote_user: Option<String>,
     pub(crate) auth_info: Option<String>,
-    pub(crate) kept: Option<String>,
+    pub(crate) kept: Option<Kept>,
+    pub(crate) limit: Option<u64>,
     pub(crate) keeps: bool,
     pub(crate) real_uid: u32,
     pub(crate) alices_uid: Option<u32>,
@@ -76,6 +79,7 @@ impl Scripted {
                 remote_user: None,
                 auth_info: Some(REPORT.into()),
                 kept: None,
+                limit: None,
                 keeps: true,
                 real_uid: 0,
                 alices_uid: Some(1000),
@@ -166,15 +170,19 @@ impl Pam for Scripted {
     fn auth_info(&self) -> Option<String> {
         self.items.auth_info.clone()
     }
-    fn keep_auth_info(&mut self, report: String) -> Result<(), CannotKeep> {
+    fn keep(&mut self, kept: Kept) -> Result<(), CannotKeep> {
         if !self.items.keeps {
             return Err(CannotKeep);
         }
-        self.items.kept = Some(report);
+        self.items.kept = Some(kept);
         Ok(())
     }
-    fn kept_auth_info(&self) -> Option<String> {
+    fn kept(&self) -> Option<Kept> {
         self.items.kept.clone()
+    }
+    fn limit_scope(&mut self, seconds: u64) -> Result<(), CannotKeep> {
+        self.items.limit = Some(seconds);
+        Ok(())
     }
     fn ask(&mut self, prompt: &str, echo: Echo) -> Result<SecretText, NoAnswer> {
         match self.next(prompt) {
@@ -218,12 +226,16 @@ impl Pam for Scripted {
             started: 1,
             audit_session: Some(7),
             scope: None,
+            started_in: None,
             cgroup: None,
             audit_uid: Some(1000),
         };
         self.items.has_anchor.then_some(anchor)
     }
-    fn settle(&mut self) -> Option<Anchor> {
+    fn scope(&self) -> Option<String> {
+        None
+    }
+    fn settle(&mut self, _: Option<&str>) -> Option<Anchor> {
         self.anchor()
     }
 }
@@ -236,6 +248,7 @@ pub(crate) struct Told {
     pub(crate) entries: VecDeque<Result<Entry>>,
     pub(crate) filed: VecDeque<Result<Standing>>,
     pub(crate) standings: VecDeque<Result<Standing>>,
+    pub(crate) backstop: Result<Option<Backstop>>,
     pub(crate) opened: Result<Opened>,
     pub(crate) recorded: Result<()>,
 }
@@ -250,6 +263,7 @@ impl Told {
             entries: [Ok(granted())].into(),
             filed: VecDeque::new(),
             standings: VecDeque::new(),
+            backstop: Ok(None),
             opened: Ok(opened(1799)),
             recorded: Ok(()),
         }
@@ -264,6 +278,7 @@ impl Told {
             entries: [Err(error.clone())].into(),
             filed: [Err(error.clone())].into(),
             standings: [Err(error.clone())].into(),
+            backstop: Err(error.clone()),
             opened: Err(error.clone()),
             recorded: Err(error.clone()),
         }
@@ -300,7 +315,7 @@ pub(crate) fn at(seconds: u64) -> Timestamp {
 }
 
 pub(crate) fn granted() -> Entry {
-    Entry::Granted(Cover { deadline: at(NOW + 1800), grants: vec![id()] })
+    Entry::Granted(Cover { deadline: at(NOW + 1800), grants: vec![id()], last: id() })
 }
 
 pub(crate) fn opened(left: u64) -> Opened {
@@ -369,15 +384,21 @@ impl LoginService for Asked {
         self.note(format!("standing {id}"));
         self.told().standings.pop_front().expect("looked once too often")
     }
+    fn backstop(&self, who: &Identity, attempt: &Attempt) -> Result<Option<Backstop>> {
+        self.note(format!("backstop {} {} {}", who.person, attempt.action, attempt.login));
+        self.told().backstop.clone()
+    }
     fn session_opened(
         &self,
         who: &Identity,
         attempt: &Attempt,
         uid: u32,
         anchor: Anchor,
+        backstop: Option<Backstop>,
     ) -> Result<Opened> {
         let Attempt { action, login, .. } = attempt;
-        self.note(format!("open {} {action} {login} {uid} pid {}", who.person, anchor.pid));
+        let pid = anchor.pid;
+        self.note(format!("open {} {action} {login} {uid} pid {pid} {backstop:?}", who.person));
         self.told().opened.clone()
     }
     fn session_closed(&self, anchor: &Anchor) -> Result<()> {

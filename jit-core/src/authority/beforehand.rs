@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::extend::access_before;
 use super::grants::{hosts_at, known_grant};
 use super::{Authority, acting_person, known_person};
 use crate::audit::{Event, Outcome};
@@ -128,6 +129,7 @@ fn decides(
     requester: &Person,
 ) -> Result<bool> {
     let hosts = hosts_at(tx, &grant.ask().place)?;
-    let facts = Facts { requester, hosts: &hosts, approvers: &[] };
+    let before = access_before(tx, grant.ask())?;
+    let facts = Facts { requester, hosts: &hosts, approvers: &[], before };
     Ok(may_approve(who, grant.ask(), policy, &facts))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::beforehand::{approver_counts, canceller_counts, denier_counts};
+use super::extend::{access_before, with_extensions};
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
 use crate::grant::{Action, Actor, Ask, Grant, Permission, Phase, State, Terms, Way};
@@ -32,7 +33,7 @@ pub struct NewRequest {
 /// Which grants to revoke.
 #[derive(Clone, Debug)]
 pub enum RevokeWhich {
-    /// One.
+    /// One, and what extends it.
     Id(GrantId),
     /// All of a person.
     Person(PersonName),
@@ -206,7 +207,7 @@ impl Authority {
         };
         self.change(by, "grant.revoke", &object, |tx, now| {
             let chosen = match which {
-                RevokeWhich::Id(id) => vec![known_grant(tx, id)?],
+                RevokeWhich::Id(id) => with_extensions(tx, known_grant(tx, id)?, now)?,
                 RevokeWhich::Person(name) => {
                     known_person(tx, name)?;
                     alive(tx, Some(name), now)?
@@ -307,6 +308,7 @@ impl Authority {
                 // The shortest there is: whether a role fits otherwise is the question.
                 duration: duration.map_or_else(|| Span::from_secs(1), Ok)?,
                 start: None,
+                extends: None,
                 reason: Reason::parse("explain")?,
             };
             let decision = self.decide(tx, &policy, &ask, &person, &[], now)?;
@@ -353,7 +355,8 @@ impl Authority {
     ) -> Result<Decision> {
         let approvers = people(tx, approvers)?;
         let hosts = hosts_at(tx, &ask.place)?;
-        let facts = Facts { requester, hosts: &hosts, approvers: &approvers };
+        let before = access_before(tx, ask)?;
+        let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
         Ok(decide(ask, policy, &facts, now))
     }
 
@@ -369,7 +372,8 @@ impl Authority {
     ) -> Result<Vec<PersonName>> {
         let approvers = people(tx, approvers)?;
         let hosts = hosts_at(tx, &ask.place)?;
-        let facts = Facts { requester, hosts: &hosts, approvers: &approvers };
+        let before = access_before(tx, ask)?;
+        let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
         let everybody = tx.people()?;
         let could = eligible(ask, policy, &facts, now, &everybody);
         Ok(could.into_iter().map(|person| person.name.clone()).collect())

@@ -1,11 +1,18 @@
 //! What the keeper needs: the sessions of this host and how long each may go on.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{Authority, Done};
 use crate::error::{Kind, Result};
-use crate::grant::{Actor, Program};
+use crate::grant::{Action, Actor, Program, State};
+use crate::host::Host;
+use crate::id::GrantId;
+use crate::name::{Login, PersonName};
 use crate::session::{End, EndReason, Session};
+use crate::stay::Stay;
+use crate::store::{GrantFilter, Tx};
 use crate::time::Timestamp;
 
 /// A session and the time it has left.
@@ -13,8 +20,11 @@ use crate::time::Timestamp;
 pub struct Watched {
     /// The session.
     pub session: Session,
-    /// The end of its cover; none when it has no cover any more.
+    /// The end of its cover, or of what systemd was told where that is sooner; none when it has no
+    /// cover any more.
     pub deadline: Option<Timestamp>,
+    /// The grant to extend if it is to go on.
+    pub last: Option<GrantId>,
     /// Milliseconds left; zero is over.
     pub millis_left: u64,
 }
@@ -45,12 +55,111 @@ impl Authority {
                     }
                     cover => cover?,
                 };
+            let last = cover.as_ref().map(|cover| cover.last.clone());
             let deadline = cover.map(|cover| cover.deadline);
             let millis_left =
                 deadline.map_or(0, |deadline| session.millis_left(deadline, now, &boot));
-            Ok(Watched { session, deadline, millis_left })
+            let deadline = deadline.map(|deadline| session.ends_at(deadline));
+            Ok(Watched { session, deadline, last, millis_left })
         };
         tx.sessions(&self.config.host)?.into_iter().map(watch).collect()
+    }
+
+    /// The stays on this host that are over: nobody holds cover for the account any more, and no
+    /// session of it is left.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn stays_that_are_over(&self) -> Result<Vec<Stay>> {
+        let boot = self.clock.boot()?;
+        let tx = self.store.begin(crate::store::Mode::Read)?;
+        let tx = tx.as_ref();
+        let head = tx.audit_head()?.map(|head| head.time);
+        let Some(now) = self.clock.now().ok().max(head) else { return Ok(Vec::new()) };
+        let stays = tx.stays(&self.config.host)?;
+        if stays.is_empty() {
+            return Ok(stays);
+        }
+        let host = self.this_host(tx)?;
+        let sessions = tx.sessions(&self.config.host)?;
+        let over = |stay: &Stay| {
+            if sessions.iter().any(|session| session.login == stay.login) {
+                return Ok(false);
+            }
+            let deadline = self.anybodys_cover(tx, &stay.login, &host, now)?;
+            Ok(deadline.is_none_or(|deadline| stay.millis_left(deadline, now, &boot) == 0))
+        };
+        let mut found = Vec::new();
+        for stay in stays {
+            if over(&stay)? {
+                found.push(stay);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The end of the cover of whoever may log in to an account the longest.
+    fn anybodys_cover(
+        &self,
+        tx: &dyn Tx,
+        login: &Login,
+        host: &Host,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let alive = GrantFilter { alive_at: Some(now), ..GrantFilter::default() };
+        let people: BTreeSet<PersonName> = match tx.grants(&alive) {
+            Ok(grants) => grants
+                .iter()
+                .filter(|grant| grant.ask().login == *login)
+                .map(|grant| grant.ask().person.clone())
+                .collect(),
+            // One edited row keeps nobody else's end up: then everybody is looked at alone.
+            Err(error) if error.kind() == Kind::Tampered => {
+                tx.people()?.into_iter().map(|person| person.name).collect()
+            }
+            Err(error) => return Err(error),
+        };
+        let mut latest = None;
+        for person in people {
+            match self.cover(tx, &person, login, host, Action::Login, now) {
+                Err(error) if error.kind() == Kind::Tampered => {}
+                cover => latest = latest.max(cover?.map(|cover| cover.deadline)),
+            }
+        }
+        Ok(latest)
+    }
+
+    /// Records that a stay is over, and what was taken away at its end.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub fn stay_ended(&self, stay: &Stay, taken: &[String]) -> Result<()> {
+        let object = format!("{}@{}", stay.login, stay.host);
+        self.change(&Actor::Program(Program::Jitd), "stay.end", &object, |tx, _| {
+            tx.remove_stay(&stay.host, &stay.login)?;
+            Ok(Done::new((), json!({ "began": stay.began_at.rfc3339(), "taken_away": taken })))
+        })
+    }
+
+    /// Why a session lost its cover, as its person may read it: revoked by whom and why, or the end
+    /// of the window.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn why_over(&self, session: &Session) -> Result<String> {
+        let tx = self.store.begin(crate::store::Mode::Read)?;
+        for id in &session.grants {
+            if let Some(grant) = tx.grant(id)?
+                && let State::Revoked { by, reason, .. } = grant.state()
+            {
+                let by = match by {
+                    Actor::Person(name) => name.to_string(),
+                    other => other.to_string(),
+                };
+                return Ok(format!("was revoked by {by}: {reason}"));
+            }
+        }
+        Ok("has ended".to_owned())
     }
 
     /// A number that changes whenever somebody else changed the store.

@@ -4,17 +4,19 @@ use serde_json::json;
 
 use super::grants::{approvers, known_grant};
 use super::{Authority, Done, NewRequest, known_person};
+use crate::config::Leftovers;
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
 use crate::grant::{Action, Actor, Ask, Phase, Program, State};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::login::{Attempt, Entry, Evidence, Identity, LoginService, Opened, Standing};
+use crate::login::{Attempt, Backstop, Entry, Evidence, Identity, LoginService, Opened, Standing};
 use crate::name::{Login, PersonName, Place, Reason};
 use crate::policy::{self, Decision, Policy};
 use crate::process::Anchor;
 use crate::session::Session;
+use crate::stay::{Before, Stay};
 use crate::store::{GrantFilter, Tx};
 use crate::time::{Span, Timestamp};
 
@@ -127,6 +129,7 @@ impl LoginService for Authority {
             sudo,
             duration: self.config.default_duration.min(longest),
             start: None,
+            extends: None,
             reason,
         };
         let grant = self.request(&NewRequest { ask, by: Actor::Person(who.person.clone()) })?;
@@ -169,18 +172,41 @@ impl LoginService for Authority {
         })
     }
 
+    fn backstop(&self, who: &Identity, attempt: &Attempt) -> Result<Option<Backstop>> {
+        let policy = self.policy()?;
+        self.read(|tx, now| {
+            let host = self.this_host(tx)?;
+            let (person, login) = (&who.person, &attempt.login);
+            let Some(cover) = self.cover(tx, person, login, &host, attempt.action, now)? else {
+                return Ok(None);
+            };
+            let left = cover.deadline.since(now);
+            if !self.keeper_runs() {
+                return Ok(Some(Backstop { seconds: left, is_deadline: true }));
+            }
+            let offer = self.offer(tx, &policy, person, login, attempt.action, now)?;
+            let more = offer.and_then(|decision| decision.longest).map_or(0, Span::secs);
+            Ok(Some(Backstop { seconds: left + more, is_deadline: false }))
+        })
+    }
+
     fn session_opened(
         &self,
         who: &Identity,
         attempt: &Attempt,
         uid: u32,
         anchor: Anchor,
+        backstop: Option<Backstop>,
     ) -> Result<Opened> {
         let boot = self.clock.boot()?;
+        let stays = attempt.action == Action::Login && self.config.leftovers == Leftovers::End;
+        let before = stays.then(|| Before::look(&attempt.login, uid));
+        // Only in a scope of the session's own does systemd end anything.
+        let backstop = backstop.filter(|_| anchor.scope.is_some());
         let actor = Actor::Person(who.person.clone());
         let object = format!("{}@{}", attempt.login, self.config.host);
         self.change(&actor, "session.open", &object, |tx, now| {
-            if !self.keeper_runs() {
+            if !self.keeper_runs() && !backstop.is_some_and(|backstop| backstop.is_deadline) {
                 return Err(Error::refused("jitd does not run, so nobody could end the session")
                     .next("Start it: systemctl start jitd."));
             }
@@ -211,14 +237,29 @@ impl LoginService for Authority {
                 rhost: attempt.rhost.clone(),
                 tty: attempt.tty.clone(),
                 grants: cover.grants.clone(),
+                limit_boot_ms: backstop.map(|b| boot.millis.saturating_add(b.seconds * 1000)),
                 closed_at: None,
                 ended: None,
             };
             let id = tx.add_session(&session)?;
+            if let Some(before) = before
+                && tx.stay(&session.host, &session.login)?.is_none()
+            {
+                tx.put_stay(&Stay {
+                    host: session.host.clone(),
+                    login: session.login.clone(),
+                    uid,
+                    began_at: now,
+                    began_boot_ms: session.opened_boot_ms,
+                    boot_id: session.boot_id.clone(),
+                    before,
+                })?;
+            }
             let detail = json!({
                 "session": id, "for": attempt.describe(), "who": who.by, "grants": cover.grants,
                 "until": cover.deadline.rfc3339(), "pid": session.anchor.pid,
-                "audit_session": session.anchor.audit_session,
+                "audit_session": session.anchor.audit_session, "scope": session.anchor.scope,
+                "systemd_ends_it_after_seconds": backstop.map(|b| b.seconds),
             });
             let [grant, ..] = cover.grants.as_slice() else {
                 return Err(Error::refused("no cover any more"));
@@ -281,6 +322,7 @@ impl Authority {
             // The shortest there is: whether a role fits otherwise is the question.
             duration: Span::from_secs(1)?,
             start: None,
+            extends: None,
             reason: Reason::parse("may ask")?,
         };
         let decision = self.decide(tx, policy, &ask, &requester, &[], now)?;

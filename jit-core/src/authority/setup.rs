@@ -99,7 +99,7 @@ mod tests {
                 audit_uid: Some(1000),
                 ..Anchor::here().unwrap()
             };
-            desk.authority.session_opened(&who, &attempt, 1000, anchor).unwrap();
+            desk.authority.session_opened(&who, &attempt, 1000, anchor, None).unwrap();
         };
         come_in(11);
         desk.clock.pass(10);

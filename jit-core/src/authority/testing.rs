@@ -159,6 +159,7 @@ pub(crate) fn ask(name: &str, seconds: u64) -> Ask {
         sudo: false,
         duration: Span::from_secs(seconds).unwrap(),
         start: None,
+        extends: None,
         reason: Reason::parse("INC-1 look at it").unwrap(),
     }
 }

@@ -8,10 +8,11 @@ use super::*;
 use crate::audit::Record;
 use crate::error::Kind;
 use crate::factor::Verdict;
-use crate::grant::{Action, Ask, Permission, Phase};
+use crate::grant::{Action, Ask, Grant, Permission, Phase};
 use crate::login::{Entry, Evidence, LoginService};
 use crate::name::{HostName, Login, Reason};
 use crate::process::Anchor;
+use crate::time::Span;
 
 fn new(name: &str, seconds: u64) -> NewRequest {
     NewRequest { ask: ask(name, seconds), by: Actor::Person(person(name)) }
@@ -226,13 +227,13 @@ fn a_session_whose_end_nobody_could_enforce_is_not_opened() {
     desk.authority.grant_alone(&ask("alice", 600)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    let error = desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap_err();
+    let error = desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap_err();
     assert!(error.what().contains("jitd does not run"), "{error}");
     let _keeper = keeper(&desk);
-    let nothing = Anchor { audit_session: None, scope: None, ..anchor() };
-    let error = desk.authority.session_opened(&who, &attempt, 1000, nothing).unwrap_err();
+    let nothing = Anchor { audit_session: None, ..anchor() };
+    let error = desk.authority.session_opened(&who, &attempt, 1000, nothing, None).unwrap_err();
     assert!(error.to_string().contains("pam_loginuid"), "{error}");
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     assert_eq!(desk.authority.watched().unwrap().len(), 1);
 }
 
@@ -244,7 +245,7 @@ fn revoking_one_grant_leaves_the_session_to_the_other_and_revoking_both_ends_it(
     let second = desk.authority.grant_alone(&ask("alice", 900)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     let left = || desk.authority.watched().unwrap()[0].millis_left;
     assert_eq!(left(), 900_000);
     let revoke = |id| desk.authority.revoke(&RevokeWhich::Id(id), &Actor::Root, &reason());
@@ -262,7 +263,7 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     let attempt = attempt("deploy", Action::Login);
     let evidence = Desk::report(1);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     desk.authority.suspend(&Actor::Root, &person("alice"), true).unwrap();
     assert!(desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).is_err());
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
@@ -309,7 +310,7 @@ fn two_people_in_one_account_are_two_people_in_sudo_too() {
         let report = Desk::report(seed);
         let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt_login).unwrap();
         let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
-        desk.authority.session_opened(&who, &attempt_login, 1000, anchor).unwrap();
+        desk.authority.session_opened(&who, &attempt_login, 1000, anchor, None).unwrap();
     }
     let sudo = attempt("deploy", Action::Sudo);
     let entry = |audit_session| {
@@ -485,7 +486,7 @@ fn what_escaped_the_end_of_its_session_is_nobody() {
         .unwrap();
     let attempt = attempt("alice", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
     let sudo = || {
         let evidence = Evidence::Local { audit_session: anchor().audit_session };
         desk.authority.identify(&evidence, &super::testing::attempt("alice", Action::Sudo))
@@ -508,10 +509,10 @@ fn an_audit_session_of_somebody_elses_opens_no_session() {
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     for audit_uid in [None, Some(0), Some(1001)] {
         let foreign = Anchor { audit_uid, ..anchor() };
-        let error = desk.authority.session_opened(&who, &attempt, 1000, foreign).unwrap_err();
+        let error = desk.authority.session_opened(&who, &attempt, 1000, foreign, None).unwrap_err();
         assert!(error.to_string().contains("pam_loginuid"), "{error}");
     }
-    desk.authority.session_opened(&who, &attempt, 1000, anchor()).unwrap();
+    desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
 }
 
 #[test]
@@ -527,7 +528,7 @@ fn an_edited_grant_covers_nobody_and_keeps_nobody_else_out() {
         let report = Desk::report(seed);
         let who = desk.authority.identify(&Evidence::Ssh(Some(&report)), &attempt).unwrap();
         let anchor = Anchor { audit_session: Some(audit_session), ..anchor() };
-        desk.authority.session_opened(&who, &attempt, 1000, anchor).unwrap();
+        desk.authority.session_opened(&who, &attempt, 1000, anchor, None).unwrap();
     }
     desk.authority.checkpoint().unwrap();
     let file = desk.authority.config.database();
@@ -562,6 +563,65 @@ fn an_approval_is_on_the_terms_of_the_policy_that_approves() {
     let (approved, _) = desk.authority.approve(grant.id(), &person("bob")).unwrap();
     assert_eq!(approved.terms().permissions, BTreeSet::from([Permission::PortForwarding]));
     assert_eq!(approved.terms().role.as_ref().map(ToString::to_string).as_deref(), Some("narrow"));
+}
+
+#[test]
+fn an_extension_goes_on_at_the_end_and_never_beyond_the_maximum() {
+    let desk = Desk::new();
+    let minutes = |n: u64| Span::from_secs(n * 60).unwrap();
+    let approved = |grant: Grant| desk.authority.approve(grant.id(), &person("bob")).unwrap().0;
+    let first = approved(desk.authority.request(&new("alice", 1800)).unwrap());
+    let who = desk
+        .authority
+        .identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt("deploy", Action::Login))
+        .unwrap();
+    let deadline = || match desk.authority.may_enter(&who, &attempt("deploy", Action::Login)) {
+        Ok(Entry::Granted(cover)) => cover.deadline,
+        other => panic!("no cover: {other:?}"),
+    };
+    let extend = |id, n| desk.authority.extend(id, minutes(n), None, &Actor::Root);
+    let error = extend(first.id(), 31).unwrap_err();
+    assert!(error.what().contains("gives at most 1h, and 30m of it are given"), "{error}");
+    desk.clock.pass(1795);
+    let second = extend(first.id(), 20).unwrap();
+    assert_eq!(second.ask().reason, first.ask().reason);
+    let end = first.window().unwrap().not_after;
+    assert_eq!(deadline(), end, "asking alone extends nothing");
+    approved(second.clone());
+    assert_eq!(deadline(), end.after(minutes(20)).unwrap());
+    assert!(extend(second.id(), 11).is_err());
+    // The first may be extended twice: the union is no longer than the maximum either.
+    assert!(extend(first.id(), 31).is_err());
+    let third = approved(extend(second.id(), 10).unwrap());
+    assert_eq!(deadline(), end.after(minutes(30)).unwrap());
+    desk.clock.pass(1800);
+    assert_eq!(third.phase(desk.authority.now().unwrap()), Phase::Active);
+    desk.clock.pass(1800);
+    assert!(extend(third.id(), 1).unwrap_err().what().ends_with("is ended and can't be extended"));
+}
+
+#[test]
+fn taking_away_access_takes_away_its_extensions() {
+    let desk = Desk::new();
+    let minutes = Span::from_secs(600).unwrap();
+    let yes = |grant: Grant| desk.authority.approve(grant.id(), &person("bob")).unwrap().0;
+    let first = yes(desk.authority.request(&new("alice", 600)).unwrap());
+    let other = yes(desk.authority.request(&new("alice", 1200)).unwrap());
+    let second = yes(desk.authority.extend(first.id(), minutes, None, &Actor::Root).unwrap());
+    let undecided = desk.authority.extend(second.id(), minutes, None, &Actor::Root).unwrap();
+    let which = RevokeWhich::Id(first.id().clone());
+    let gone = desk.authority.revoke(&which, &Actor::Root, &reason()).unwrap();
+    let ids: BTreeSet<_> = gone.iter().map(Grant::id).collect();
+    assert_eq!(ids, BTreeSet::from([first.id(), second.id(), undecided.id()]));
+    let (left, now) = desk.authority.grant(other.id()).unwrap();
+    assert_eq!(left.phase(now), Phase::Active, "overlapping it is not extending it");
+    // What was taken away meanwhile is extended by nobody's yes.
+    let late = desk.authority.extend(other.id(), minutes, None, &Actor::Root).unwrap();
+    let tx = desk.authority.store.begin(Mode::Write).unwrap();
+    tx.replace_grant(&left.revoke(Actor::Root, reason(), now).unwrap()).unwrap();
+    tx.commit().unwrap();
+    let error = desk.authority.approve(late.id(), &person("bob")).unwrap_err();
+    assert!(error.what().contains("was revoked"), "{error}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::grant::{Ask, Permission};
 use crate::host::Host;
 use crate::name::{Place, RoleName};
 use crate::person::Person;
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, spoken};
 
 /// What is known when deciding.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,9 @@ pub struct Facts<'a> {
     pub hosts: &'a [Host],
     /// The people who have said yes.
     pub approvers: &'a [Person],
+    /// Where this goes on with another grant: how long access lasts by then, in seconds, from the
+    /// start of the first grant that was extended. A window is one, however often it is extended.
+    pub before: u64,
 }
 
 /// A decision and how it came about.
@@ -91,7 +94,8 @@ pub fn decide(ask: &Ask, policy: &Policy, facts: &Facts<'_>, now: Timestamp) -> 
         let finding = match obstacle(ask, role, facts) {
             Some(obstacle) => obstacle,
             None => {
-                decision.longest = decision.longest.max(Some(role.max_duration));
+                let left = role.max_duration.secs().saturating_sub(facts.before);
+                decision.longest = decision.longest.max(Span::from_secs(left).ok());
                 let missing = missing(role, facts);
                 let count = missing.iter().map(|needed| needed.count).sum();
                 if best.as_ref().is_none_or(|(fewest, ..)| count < *fewest) {
@@ -203,8 +207,12 @@ fn obstacle(ask: &Ask, role: &Role, facts: &Facts<'_>) -> Option<String> {
     if ask.sudo && !role.sudo {
         return Some("gives no sudo".into());
     }
-    if ask.duration > role.max_duration {
-        return Some(format!("gives at most {}, not {}", role.max_duration, ask.duration));
+    if facts.before.saturating_add(ask.duration.secs()) > role.max_duration.secs() {
+        let max = role.max_duration;
+        return Some(match facts.before {
+            0 => format!("gives at most {max}, not {}", ask.duration),
+            used => format!("gives at most {max}, and {} of it are given", spoken(used)),
+        });
     }
     None
 }

@@ -109,6 +109,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             sudo,
             duration: Span::from_secs(seconds).unwrap(),
             start: None,
+            extends: None,
             reason: Reason::parse("a reason").unwrap(),
         },
     )
@@ -124,10 +125,22 @@ fn host() -> Host {
 
 /// Decides with these indices of `people` as approvers.
 fn decided(ask: &Ask, policy: &Policy, people: &[Person], approvers: &[usize]) -> Decision {
+    decided_after(0, ask, policy, people, approvers)
+}
+
+/// The same, of an extension of access that lasts `before` seconds already.
+fn decided_after(
+    before: u64,
+    ask: &Ask,
+    policy: &Policy,
+    people: &[Person],
+    approvers: &[usize],
+) -> Decision {
     let hosts = [host()];
     let requester = people.iter().find(|person| person.name == ask.person).unwrap();
     let approvers: Vec<Person> = approvers.iter().map(|i| people[*i].clone()).collect();
-    decide(ask, policy, &Facts { requester, hosts: &hosts, approvers: &approvers }, at(1000))
+    let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
+    decide(ask, policy, &facts, at(1000))
 }
 
 /// The plain definition: some role fits, and its places can be filled by distinct people other
@@ -218,7 +231,7 @@ proptest! {
             decided(&ask, &policy, &people, &without).verdict
         );
         let hosts = [host()];
-        let facts = Facts { requester: &people[own], hosts: &hosts, approvers: &[] };
+        let facts = Facts { requester: &people[own], hosts: &hosts, approvers: &[], before: 0 };
         prop_assert!(!may_approve(&people[own], &ask, &policy, &facts));
     }
 
@@ -250,13 +263,14 @@ proptest! {
 
     #[test]
     fn never_longer_than_the_maximum(
-        ask in ask(), policy in policy(0..1), people in people(), yes in yes()
+        ask in ask(), policy in policy(0..1), people in people(), yes in yes(), before in 0_u64..200
     ) {
-        let longest = policy.roles.iter().map(|role| role.max_duration).max();
-        if longest.is_none_or(|longest| ask.duration > longest) {
-            let verdict = decided(&ask, &policy, &people, &yes).verdict;
-            prop_assert!(is_denied(&verdict));
+        let longest = policy.roles.iter().map(|role| role.max_duration.secs()).max().unwrap_or(0);
+        let decision = decided_after(before, &ask, &policy, &people, &yes);
+        if before + ask.duration.secs() > longest {
+            prop_assert!(is_denied(&decision.verdict));
         }
+        prop_assert!(decision.longest.is_none_or(|span| before + span.secs() <= longest));
     }
 
     #[test]
@@ -302,9 +316,10 @@ fn whoever_still_helps_is_eligible() {
         sudo: false,
         duration: Span::from_secs(60).unwrap(),
         start: None,
+        extends: None,
         reason: Reason::parse("INC-1").unwrap(),
     };
-    let ann_said_yes = Facts { requester: &fay, hosts: &[host], approvers: &[ann] };
+    let ann_said_yes = Facts { requester: &fay, hosts: &[host], approvers: &[ann], before: 0 };
     let told = |approvals: &str| {
         let policy = policy(approvals);
         let Verdict::Pending { missing } = decide(&ask, &policy, &ann_said_yes, at(9)).verdict

@@ -11,10 +11,11 @@ use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
 use crate::grant::{Action, Actor, Grant, Way};
 use crate::host::Host;
-use crate::name::{HostName, PersonName};
+use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
 use crate::process::Anchor;
 use crate::session::{End, EndReason, Session};
+use crate::stay::{Before, Stay};
 
 /// Opens one more connection to the same store.
 pub(super) type Open<'a> = &'a (dyn Fn() -> Box<dyn Store> + Sync);
@@ -29,6 +30,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>)) {
     fresh(&grants_are_filtered);
     fresh(&keys_belong_to_one_person);
     fresh(&sessions_are_found_by_host_and_audit_session);
+    fresh(&an_account_has_one_stay_on_a_host);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -161,6 +163,7 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
             started: 20,
             audit_session,
             scope: None,
+            started_in: None,
             cgroup: None,
             audit_uid: Some(1000),
         },
@@ -170,6 +173,7 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
         rhost: None,
         tty: None,
         grants: vec![],
+        limit_boot_ms: None,
         closed_at: None,
         ended: None,
     };
@@ -189,6 +193,33 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
     tx.put_session(&over).unwrap();
     assert_eq!(ids(tx.sessions(&web1).unwrap()), [second]);
     assert_eq!(ids(tx.sessions_of(&web1, 5).unwrap()), [first], "over or not");
+}
+
+fn an_account_has_one_stay_on_a_host(open: Open<'_>) {
+    let store = open();
+    let stay = |host: &str, login: &str, uid| Stay {
+        host: HostName::parse(host).unwrap(),
+        login: Login::parse(login).unwrap(),
+        uid,
+        began_at: at(1000),
+        began_boot_ms: 1,
+        boot_id: "b".into(),
+        before: Before::default(),
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    for one in [stay("web-1", "deploy", 1), stay("web-2", "deploy", 1), stay("web-1", "bob", 2)] {
+        tx.put_stay(&one).unwrap();
+    }
+    let again = stay("web-1", "deploy", 3);
+    tx.put_stay(&again).unwrap();
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    let (host, login) = (&again.host, &again.login);
+    assert_eq!(tx.stay(host, login).unwrap(), Some(again.clone()));
+    assert_eq!(tx.stays(host).unwrap(), [stay("web-1", "bob", 2), again.clone()]);
+    tx.remove_stay(host, login).unwrap();
+    assert_eq!(tx.stay(host, login).unwrap(), None);
+    assert_eq!(tx.stays(&HostName::parse("web-2").unwrap()).unwrap().len(), 1);
 }
 
 fn serials_are_unique(open: Open<'_>) {

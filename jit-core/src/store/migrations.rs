@@ -25,4 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
      CREATE TABLE audit (sequence INTEGER PRIMARY KEY, time INTEGER NOT NULL, actor TEXT NOT NULL,
          action TEXT NOT NULL, object TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL,
          previous BLOB NOT NULL, hash BLOB NOT NULL) STRICT;",
+    // 2: stays, by `login@host`.
+    "CREATE TABLE stay (key TEXT PRIMARY KEY, host TEXT NOT NULL, body TEXT NOT NULL,
+         tag BLOB NOT NULL) STRICT;",
 ];

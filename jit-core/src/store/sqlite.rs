@@ -21,13 +21,14 @@ use crate::factor::Factors;
 use crate::grant::{Grant, State};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::name::{HostName, PersonName};
+use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
 use crate::process::AuditSession;
 use crate::rootfile;
 use crate::seal::Vault;
 use crate::secret::equal;
 use crate::session::Session;
+use crate::stay::Stay;
 use crate::time::{Span, Timestamp};
 
 /// Who opens the store.
@@ -492,6 +493,27 @@ impl Tx for SqliteTx<'_> {
         }
     }
 
+    fn stay(&self, host: &HostName, login: &Login) -> Result<Option<Stay>> {
+        let sql = "SELECT key, body, tag FROM stay WHERE key = ?1";
+        self.row("stay", sql, [stay_key(host, login)])
+    }
+
+    fn stays(&self, host: &HostName) -> Result<Vec<Stay>> {
+        let sql = "SELECT key, body, tag FROM stay WHERE host = ?1 ORDER BY key";
+        self.rows("stay", sql, [host.as_str()])
+    }
+
+    fn put_stay(&self, stay: &Stay) -> Result<()> {
+        let key = stay_key(&stay.host, &stay.login);
+        let (body, tag) = self.seal_row("stay", &key, stay)?;
+        let sql = "REPLACE INTO stay (key, host, body, tag) VALUES (?1, ?2, ?3, ?4)";
+        self.run(sql, params![key, stay.host.as_str(), body, tag]).map(drop)
+    }
+
+    fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()> {
+        self.run("DELETE FROM stay WHERE key = ?1", [stay_key(host, login)]).map(drop)
+    }
+
     fn audit_head(&self) -> Result<Option<Head>> {
         let sql = "SELECT sequence, time, hash FROM audit ORDER BY sequence DESC LIMIT 1";
         let row = self
@@ -548,6 +570,10 @@ impl Tx for SqliteTx<'_> {
         }
         Ok(records)
     }
+}
+
+fn stay_key(host: &HostName, login: &Login) -> String {
+    format!("{login}@{host}")
 }
 
 fn signed(number: u64) -> Result<i64> {

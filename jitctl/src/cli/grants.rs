@@ -36,6 +36,32 @@ pub struct Request {
     pub wait: Option<Span>,
 }
 
+/// `extend`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A request of its own, by the same rules as the first: what the policy gives at most counts from
+the start of the first window. Sessions that are open go on once it is approved. Ends as
+`jitctl request` does.
+
+Examples:
+  jitctl extend k7q2-m9xd --for 30m
+  jitctl extend k7q2-m9xd --for 30m --reason 'INC-7 still copying' --wait=5m")]
+pub struct Extend {
+    /// The grant's id
+    pub id: GrantId,
+    /// How much longer, such as 90s, 30m, 1h30m or 2d
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = Span::parse)]
+    pub duration: Span,
+    /// What for; the grant's own reason unless given
+    #[arg(long, value_name = "TEXT", value_parser = Reason::parse)]
+    pub reason: Option<Reason>,
+    /// Wait for the decision, at most this long [default: 10m]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
+          default_missing_value = "10m", value_parser = Span::parse)]
+    pub wait: Option<Span>,
+}
+
 /// `grant`
 #[derive(Debug, Args)]
 #[command(after_help = "\

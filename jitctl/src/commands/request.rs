@@ -1,4 +1,5 @@
-//! `jitctl request`: files a request for somebody, and waits for the answer if told to.
+//! `jitctl request` and `jitctl extend`: file a request for somebody, and wait for the answer if told
+//! to.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use jit_core::time::{Span, Timestamp};
 use jit_core::{Error, Result};
 
 use super::Desk;
-use crate::cli::{Request, Target, Terms};
+use crate::cli::{Extend, Request, Target, Terms};
 use crate::grants;
 use crate::output::{Exit, joined, listed};
 
@@ -18,12 +19,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs `jitctl request`.
 pub fn run(desk: &Desk, request: &Request) -> Result<Exit> {
-    let Desk { authority, output } = desk;
     let ask = ask(&request.person, &request.target, &request.terms)?;
-    let mut grant = authority.request(&NewRequest { ask, by: Actor::Root })?;
+    let grant = desk.authority.request(&NewRequest { ask, by: Actor::Root })?;
+    answer(desk, grant, request.wait)
+}
+
+/// Runs `jitctl extend`.
+pub fn extend(desk: &Desk, extend: &Extend) -> Result<Exit> {
+    let Extend { id, duration, reason, wait } = extend;
+    let grant = desk.authority.extend(id, *duration, reason.as_ref(), &Actor::Root)?;
+    answer(desk, grant, *wait)
+}
+
+/// Says what came of a request, waited for if there is patience for it.
+fn answer(desk: &Desk, mut grant: Grant, patience: Option<Span>) -> Result<Exit> {
+    let Desk { authority, output } = desk;
     let mut now = authority.now()?;
     output.say(filed(desk, &grant, now)?)?;
-    if let Some(patience) = request.wait
+    if let Some(patience) = patience
         && grant.phase(now) == Phase::Requested
     {
         (grant, now) = wait(desk, grant, patience)?;
@@ -34,7 +47,7 @@ pub fn run(desk: &Desk, request: &Request) -> Result<Exit> {
         output.answer("", || grants::json(&grant, now))?;
     }
     match grant.phase(now) {
-        Phase::Requested if request.wait.is_some() => Ok(Exit::Pending),
+        Phase::Requested if patience.is_some() => Ok(Exit::Pending),
         Phase::Requested | Phase::Scheduled | Phase::Active => Ok(Exit::Done),
         _ => Err(refusal(&grant, now)),
     }
@@ -52,6 +65,7 @@ pub fn ask(person: &PersonName, target: &Target, terms: &Terms) -> Result<Ask> {
         sudo: terms.sudo,
         duration: terms.duration,
         start: terms.start,
+        extends: None,
         reason: terms.reason.clone(),
     })
 }

@@ -81,6 +81,7 @@ pub fn ask(place: &str, seconds: u64, sudo: bool) -> Ask {
         sudo,
         duration: Span::from_secs(seconds).unwrap(),
         start: None,
+        extends: None,
         reason: Reason::parse("INC-1 look at it").unwrap(),
     }
 }

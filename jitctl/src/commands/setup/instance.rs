@@ -260,6 +260,7 @@ mod tests {
             "default_duration",
             "prompt_wait",
             "clock_skew",
+            "leftovers",
             "syslog_socket",
             "busy_timeout",
         ] {

@@ -1,0 +1,171 @@
+//! What an account set up to run on its own during a stay, taken away at its end: user services and
+//! lingering, at jobs, crontab entries, and what of those runs. What was there before stays.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jit_core::stay::{AT_JOBS, Crontab, Stay, at_jobs, crontab_file, linger_file, user_services};
+use jit_core::{Error, Result, cgroup, process};
+
+use crate::signal;
+
+/// Milliseconds in a clock tick of proc(5): USER_HZ is 100 on all that we run on.
+const TICK_MS: u64 = 10;
+/// Rounds of looking for processes that are still there.
+const ROUNDS: u32 = 20;
+/// Between them, and between looks whether a program has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The most of a crontab that is put on record, in characters.
+const LONGEST_RECORD: usize = 2000;
+
+/// Takes one kind of thing away, and adds to the list what it was.
+type Part = fn(&Stay, &mut Vec<String>) -> std::io::Result<()>;
+
+/// Takes away what the stay left; says what it was.
+///
+/// # Errors
+/// Unavailable, saying what could not be taken away; what could be is, and all is tried again.
+pub(crate) fn take_away(stay: &Stay) -> Result<Vec<String>> {
+    let mut taken = Vec::new();
+    let parts: [Part; 4] = [user_services_and_lingering, jobs, crontab, running];
+    let mut result = Ok(());
+    for part in parts {
+        result = part(stay, &mut taken).and(result);
+    }
+    match result {
+        Ok(()) => Ok(taken),
+        Err(e) => Err(Error::unavailable(format!(
+            "not all that {} left running could be ended: {e}",
+            stay.login
+        ))),
+    }
+}
+
+fn user_services_and_lingering(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
+    let services = user_services(stay.uid);
+    if stay.before.lingering {
+        // Its services are meant to run; only those go that were not there.
+        for unit in cgroup::below_path(&services) {
+            let own = !stay.before.units.contains(&unit);
+            if own && cgroup::is_populated(&unit) {
+                let name = unit.rsplit('/').next().unwrap_or(&unit).to_owned();
+                cgroup::kill(&unit)?;
+                taken.push(format!("user service {name}"));
+            }
+        }
+        return Ok(());
+    }
+    match fs::remove_file(linger_file(&stay.login)) {
+        Ok(()) => taken.push("lingering".into()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    if cgroup::is_populated(&services) {
+        let count = cgroup::processes(&services).len();
+        cgroup::kill(&services)?;
+        taken.push(format!("user services, {count} processes"));
+        // Or logind would wait ten seconds before it takes them for stopped.
+        systemctl(&["stop", "--no-block", &format!("user@{}.service", stay.uid)]);
+    }
+    Ok(())
+}
+
+fn jobs(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
+    for name in at_jobs(stay.uid) {
+        if !stay.before.at_jobs.contains(&name) {
+            fs::remove_file(Path::new(AT_JOBS).join(&name))?;
+            taken.push(format!("at job {name}"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the crontab back as it was.
+fn crontab(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
+    let now = Crontab::of(&stay.login);
+    if now == stay.before.crontab {
+        return Ok(());
+    }
+    let file = crontab_file(&stay.login);
+    match &stay.before.crontab {
+        Crontab::Unreadable => {
+            taken.push("nothing of its crontab, which could not be read before".into());
+            return Ok(());
+        }
+        Crontab::None => fs::remove_file(&file)?,
+        before @ Crontab::Content(_) => {
+            let bytes = before.bytes().ok_or(std::io::ErrorKind::InvalidData)?;
+            let directory = file.parent().unwrap_or(Path::new("/"));
+            // cron skips names with a dot; the group is the directory's, as crontab(1) has it.
+            let beside = directory.join(format!("{}.jit", stay.login));
+            let _ = fs::remove_file(&beside);
+            let mut draft =
+                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            draft.set_permissions(fs::Permissions::from_mode(0o600))?;
+            let group = fs::metadata(directory)?.gid();
+            std::os::unix::fs::fchown(&draft, Some(stay.uid), Some(group))?;
+            draft.write_all(&bytes)?;
+            draft.sync_all()?;
+            fs::rename(beside, &file)?;
+        }
+    }
+    let was = String::from_utf8_lossy(&now.bytes().unwrap_or_default())
+        .chars()
+        .take(LONGEST_RECORD)
+        .collect::<String>();
+    taken.push(format!("its crontab, which is again as before; it was: {was}"));
+    Ok(())
+}
+
+/// Kills what runs in the account's name outside of any session: jobs of cron and at have its login
+/// uid, services of the machine that run under its user id have not.
+fn running(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
+    // After a boot there is nothing from before.
+    let began = match process::boot_id() {
+        Some(boot) if boot == stay.boot_id => stay.began_boot_ms / TICK_MS,
+        _ => 0,
+    };
+    let mut killed = 0;
+    for _ in 0..ROUNDS {
+        let left: Vec<(u32, u64)> = process::all()?
+            .into_iter()
+            .filter(|pid| process::audit_uid(*pid) == Some(stay.uid))
+            .filter(|pid| process::scope(*pid).is_none() && !process::is_zombie(*pid))
+            .filter_map(|pid| Some((pid, process::started(pid)?)))
+            .filter(|(_, started)| *started >= began)
+            .collect();
+        if left.is_empty() {
+            if killed > 0 {
+                taken.push(format!("jobs that ran, {killed} processes"));
+            }
+            return Ok(());
+        }
+        killed += left.iter().filter(|(pid, started)| signal::kill(*pid, *started)).count();
+        std::thread::sleep(PAUSE);
+    }
+    Err(std::io::Error::other(format!("processes of uid {} go on", stay.uid)))
+}
+
+/// Asks systemd, for a second at most. Where there is none, or it says no, nothing depends on it.
+fn systemctl(arguments: &[&str]) {
+    let started = Command::new("/usr/bin/systemctl")
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = started else { return };
+    for _ in 0..100 {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
