@@ -68,9 +68,12 @@ fn answered(alice: &Person, options: &str) -> Result<Terminal> {
     Ok(terminal)
 }
 
+/// An sshd that reads its configuration anew does not listen for a moment.
+const AGAIN: &str = "ConnectionAttempts=5";
+
 /// alice logs in with key, code and a reason.
 fn log_in(alice: &Person) -> Result<Terminal> {
-    let mut terminal = alice.terminal("ssh web-1")?;
+    let mut terminal = alice.terminal(&format!("ssh -o {AGAIN} web-1"))?;
     terminal.answer("Verification code: ", &alice.code()?)?;
     terminal.answer("Reason for access (empty to leave): ", "the first login")?;
     terminal.expect("Access to web-1 as alice ends ")?;
@@ -80,7 +83,11 @@ fn log_in(alice: &Person) -> Result<Terminal> {
 
 /// She gets in with her key alone, by the keys of her home directory.
 fn plain_login_works(alice: &Person) -> Result<()> {
-    alice.ssh(&[], &["web-1", "id -un"])?.ok()?.says("alice")?.does_not_say("Access to")?;
+    alice
+        .ssh(&[], &["-o", AGAIN, "web-1", "id -un"])?
+        .ok()?
+        .says("alice")?
+        .does_not_say("Access to")?;
     Ok(())
 }
 
@@ -143,7 +150,10 @@ fn a_setup_that_nobody_confirms_goes_back_by_itself() -> Result<()> {
         first.expect("Applied. It goes back by itself in 15s")?;
         // Neither the session that applied it nor the console can confirm it.
         host.run("jitctl setup --confirm")?.refused()?.says("did not come in through")?;
-        alice.ssh(&[&alice.wrong_code()?], &["web-1", "true"])?.refused()?;
+        alice
+            .ssh(&[&alice.wrong_code()?], &["-o", AGAIN, "web-1", "true"])?
+            .refused()?
+            .says("Verification code: ")?;
         let pending = "! test -e /var/lib/jit/setup/pending";
         host.wait_until("the setup has gone back", Duration::from_secs(30), pending)?;
         host.wait_until(
