@@ -31,6 +31,9 @@ const WARNING_LASTS_MS: u64 = 30_000;
 /// Whoever came in so lately was told the end.
 const JUST_NOW_MS: u64 = 60_000;
 
+/// Between saying why a session ends and ending it.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// A session and the moment on the boot clock when it is over.
 struct Kept {
     session: Session,
@@ -128,15 +131,17 @@ impl<'a> Keeper<'a> {
         let (due, going): (Vec<_>, Vec<_>) =
             self.kept.drain(..).partition(|kept| kept.over_at_ms <= boot.millis);
         self.kept = going;
+        let here = |session: &Session| session.boot_id == boot.boot_id;
+        let told = due.iter().filter(|kept| here(&kept.session) && self.say_goodbye(&kept.session));
+        if told.count() > 0 {
+            // What is on the terminal has a last moment to reach the other end of the connection.
+            std::thread::sleep(LAST_WORDS);
+        }
         // All are ended before any is recorded: recording may have to wait for the store.
         let ended: Vec<_> = due
             .iter()
             .map(|Kept { session, .. }| {
-                let here = session.boot_id == boot.boot_id;
-                if here {
-                    self.say_goodbye(session);
-                }
-                (session, if here { end::end(session).map(Some) } else { Ok(None) })
+                (session, if here(session) { end::end(session).map(Some) } else { Ok(None) })
             })
             .collect();
         self.some_ended |= !ended.is_empty();
@@ -164,11 +169,10 @@ impl<'a> Keeper<'a> {
         self.authority.session_ended(session, EndReason::CoverEnded, killed)
     }
 
-    /// Tells the terminals of a session why it ends.
-    fn say_goodbye(&self, session: &Session) {
+    /// Tells the terminals of a session why it ends; whether there are any.
+    fn say_goodbye(&self, session: &Session) -> bool {
         let why = self.authority.why_over(session).unwrap_or_else(|_| "has ended".to_owned());
-        let what = what(session);
-        tell::tell(session, &processes_of(session), &format!("{what} {why}."));
+        tell::tell(session, &processes_of(session), &format!("{} {why}.", what(session)))
     }
 
     /// Warns those whose end is near.

@@ -76,6 +76,18 @@ Examples:
         /// The certificate
         file: PathBuf,
     },
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where
+        directory: PathBuf,
+    },
 }
 
 /// Which key, in which form.

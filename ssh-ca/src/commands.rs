@@ -15,6 +15,7 @@ use ssh_ca::{inspect, issue, key, trust};
 
 use crate::cli::{Cli, Command, PublicKey, Sign};
 use crate::output::Output;
+use crate::program;
 
 /// Does what the command line says.
 ///
@@ -26,6 +27,8 @@ pub fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::PublicKey(which) => public_key(cli, which, output),
         Command::Sign(what) => sign(cli, what, output),
         Command::Inspect { file } => inspect(cli, file, output),
+        Command::Completions { shell } => program::completions(*shell),
+        Command::Man { directory } => program::man(directory),
     }
 }
 

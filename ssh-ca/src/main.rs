@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod output;
+mod program;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use crate::product;
 use crate::run::{Outcome, run};
 use crate::server::{Server, ServerOptions, path};
 use crate::settings::{Settings, sudoers};
+use crate::site::id_of;
 use crate::syslog::Syslog;
 use crate::terminal::Terminal;
 use crate::undo::{self, Guard};
@@ -341,10 +342,4 @@ pub fn clear_leftovers() -> Result<()> {
         undo::undo(&directory)?;
     }
     Ok(())
-}
-
-fn id_of(outcome: &Outcome) -> Result<String> {
-    let value = outcome.json()?;
-    let id = value.get("id").and_then(|id| id.as_str());
-    Ok(id.context(format!("no id in the answer\n{}", outcome.told()))?.to_owned())
 }

@@ -20,6 +20,15 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
 ];
 
+/// What only the packages need.
+const PACKAGING: &[(&str, &str)] = &[
+    ("/usr/bin/cc", "gcc"),
+    ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
+    ("/usr/bin/dh", "debhelper"),
+    ("/usr/bin/dpkg-buildpackage", "dpkg-dev"),
+    ("/usr/bin/lintian", "lintian"),
+];
+
 /// What only the comparison with other modules needs.
 const PEERS: &[(&str, &str)] = &[("google_authenticator", "libpam-google-authenticator")];
 
@@ -58,6 +67,11 @@ pub fn peers() -> Result<()> {
         .map(|(_, package)| *package)
         .collect();
     install(&missing)
+}
+
+/// Makes sure that the machine can build Debian packages.
+pub fn packaging() -> Result<()> {
+    packages(PACKAGING)
 }
 
 /// Where libpam finds the module called `name`.

@@ -1,10 +1,11 @@
-//! The repository's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//! The repository's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`, …
 
 // Harness code measures real programs in real time; the product's rule that only its clock module
 // reads the clock holds for the product.
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod deb;
 mod demo;
 mod fuzz;
 mod story;
@@ -41,6 +42,12 @@ enum Command {
     },
     /// Measures the module beside others, and signing beside the bare signature.
     Bench,
+    /// Builds the Debian packages and has lintian look at them.
+    Deb {
+        /// Where to put them; target/debian unless given.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Runs each fuzz target for a while.
     Fuzz {
         /// How long each.
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Command::Demo { keep, .. } => demo::play(keep),
         Command::Test { long } => test::run(long),
         Command::Bench => bench::run(),
+        Command::Deb { out } => deb::run(out),
         Command::Fuzz { seconds } => fuzz::run_all(seconds),
         Command::CollectLog { socket, file } => tests::syslog::collect(&socket, &file),
     };

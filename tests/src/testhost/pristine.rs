@@ -12,10 +12,11 @@ const CACHE: &str = "/var/cache/jit-test-hosts";
 
 /// What every host has: what real ones have, and what a person could use to stay.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,\
-    openssh-sftp-server,sudo,iproute2,cron,at,tmux,screen,procps,passwd,faketime,pamtester";
+    openssh-sftp-server,sudo,iproute2,cron,at,tmux,screen,procps,passwd,dbus-user-session,faketime,\
+    pamtester";
 
 /// Changes when the recipe does, so that an old tree is not taken for a new one.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
 /// A Debian release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

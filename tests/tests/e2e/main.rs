@@ -4,13 +4,35 @@
 // reads the clock holds for the product.
 #![allow(clippy::disallowed_methods)]
 
+/// Two tests of `$what`, a function of the release: one on each Debian.
+macro_rules! on_both {
+    ($($what:ident),+ $(,)?) => {
+        mod bookworm {
+            $(#[test]
+            fn $what() -> tests::Result<()> {
+                super::$what(tests::Release::Bookworm)
+            })+
+        }
+        mod trixie {
+            $(#[test]
+            fn $what() -> tests::Result<()> {
+                super::$what(tests::Release::Trixie)
+            })+
+        }
+    };
+}
+
+mod backstop;
 mod bad_input;
 mod certificate;
 mod ending;
+mod extension;
 mod hosts;
+mod leftovers;
 mod login;
 mod misconfigured;
 mod module;
+mod packages;
 mod pam;
 mod races;
 mod refusals;
@@ -19,3 +41,5 @@ mod secrets;
 mod setup;
 mod shared_login;
 mod sudo;
+mod sudo_on_hosts;
+mod trouble;

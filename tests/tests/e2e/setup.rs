@@ -3,38 +3,40 @@
 use std::time::{Duration, Instant};
 
 use tests::error::{Context, Result};
+use tests::packages::Packages;
 use tests::totp::Authenticator;
-use tests::{Person, Release, Terminal, TestHost, product};
+use tests::{Person, Release, Terminal, TestHost};
 
 /// What setup and undo may touch outside of our own directories.
 const CHECKSUM: &str = "find /etc -xdev -type f ! -path '/etc/jit/*' -printf '%p %m %u %g ' \
                         -exec md5sum {} \\; | sort";
 
-/// A host with the programs installed, and alice, an admin who logs in by key as everywhere.
-fn installed(release: Release) -> Result<(TestHost, Person)> {
-    let built = product::build()?;
+/// A host, and alice, an admin who logs in by key as everywhere.
+fn machine(release: Release) -> Result<(TestHost, Person)> {
     let host = TestHost::boot(release, "web-1")?;
-    let module = format!("usr/lib/{}-linux-gnu/security/pam_jit.so", std::env::consts::ARCH);
-    for (file, to) in [
-        ("jitctl", "usr/bin/jitctl"),
-        ("ssh-ca", "usr/bin/ssh-ca"),
-        ("jitd", "usr/sbin/jitd"),
-        ("jit-authorized", "usr/sbin/jit-authorized"),
-        ("libpam_jit.so", &module),
-    ] {
-        std::fs::copy(built.join(file), host.root().join(to)).context(to)?;
-    }
-    for unit in ["jitd.service", "jit-setup-rollback.service"] {
-        let from = product::workspace().join("packaging/systemd").join(unit);
-        std::fs::copy(from, host.root().join("etc/systemd/system").join(unit)).context(unit)?;
-    }
-    host.must("systemctl daemon-reload && systemctl enable jit-setup-rollback jitd")?;
     host.must("useradd -m -s /bin/bash -G sudo alice && echo alice:correct-horse | chpasswd")?;
     let alice = host.person("alice")?;
     let key = std::fs::read_to_string(alice.public_key())?;
     host.must(&format!(
-        "install -d -m 700 ~alice/.ssh; echo '{key}' > ~alice/.ssh/authorized_keys; chown -R alice: ~alice/.ssh"
+        "install -d -m 700 ~alice/.ssh && echo '{key}' > ~alice/.ssh/authorized_keys && \
+         chown -R alice: ~alice/.ssh"
     ))?;
+    for package in Packages::built()?.files()? {
+        let name = package.file_name().context("a file name")?;
+        std::fs::copy(&package, host.root().join("srv").join(name)).context(package.display())?;
+    }
+    Ok((host, alice))
+}
+
+fn install(host: &TestHost) -> Result<()> {
+    host.run_within("dpkg --install /srv/*.deb", Duration::from_secs(120))?.ok()?;
+    Ok(())
+}
+
+/// The same, with the packages installed.
+fn installed(release: Release) -> Result<(TestHost, Person)> {
+    let (host, alice) = machine(release)?;
+    install(&host)?;
     Ok((host, alice))
 }
 
@@ -102,7 +104,6 @@ fn one_command_sets_a_host_up_and_a_new_login_confirms_it() -> Result<()> {
         assert_eq!(changed(&host, &before)?, "");
         host.must("! ls /etc/jit/jit.toml /var/lib/jit/jit.db /etc/pam.d/jit* /run/jit-setup")?;
 
-        let began = Instant::now();
         let mut first = answered(&alice, "")?;
         first.type_line("y")?;
         first.expect("Applied. It goes back by itself in 5m")?;

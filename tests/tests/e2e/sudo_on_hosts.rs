@@ -1,0 +1,116 @@
+//! On real machines: sudo, and on Debian 13 sudo-rs, come and go with the grant.
+
+use std::time::Duration;
+use tests::error::{Context, Result, ensure};
+use tests::{Release, Site, Terminal};
+
+const CODE: &str = "Verification code: ";
+
+/// Runs `line` and returns what it said up to the next prompt.
+fn said(terminal: &mut Terminal, line: &str) -> Result<String> {
+    terminal.type_line(line)?;
+    terminal.expect(line)?;
+    terminal.expect("$ ")
+}
+
+/// A host where everybody may use sudo, as `program` has it.
+fn site(release: Release, program: &str, rule: &str) -> Result<Site> {
+    let site = Site::set_up(release)?;
+    let rules = format!("alice ALL=(ALL:ALL) {rule}\n");
+    std::fs::write(site.host.root().join("etc/sudoers.d/people"), rules)?;
+    site.host.must("chmod 440 /etc/sudoers.d/people")?;
+    if program == "sudo-rs" {
+        // As its administrator would who wants it in place of the other.
+        let place = "cp /etc/sudoers /etc/sudoers-rs; chmod 440 /etc/sudoers-rs; \
+                     ln -sf $(command -v sudo-rs) /usr/local/bin/sudo; sudo --version";
+        site.host.run(place)?.ok()?.says("sudo-rs")?;
+    }
+    Ok(site)
+}
+
+fn denied_granted_cached_and_gone(release: Release, program: &str) -> Result<()> {
+    let site = site(release, program, "ALL")?;
+    site.grant(&site.alice, "alice", &[])?;
+    let mut terminal = site.session(&site.alice, "alice")?;
+    // Denied, and told what helps.
+    terminal.type_line("sudo id -u; echo ended $?")?;
+    terminal.answer(CODE, &site.alice.recovery_code()?)?;
+    terminal.expect("No active sudo grant for alice@web-1.")?;
+    terminal.answer("Reason for access (empty to leave): ", "")?;
+    terminal.expect("ended 1")?;
+    // Granted.
+    let id = site.grant(&site.alice, "alice", &["--sudo"])?;
+    terminal.type_line("sudo id -u; echo ended $?")?;
+    terminal.answer(CODE, &site.alice.recovery_code()?)?;
+    terminal.expect("ended 0").context(terminal.screen())?;
+    terminal.expect("$ ")?;
+    // By the ticket, as one command, a list, and a shell.
+    ensure(said(&mut terminal, "sudo -n id -un")?.contains("root"), || terminal.screen())?;
+    ensure(said(&mut terminal, "sudo -n -l")?.contains("ALL"), || terminal.screen())?;
+    terminal.type_line("sudo -n -i")?;
+    terminal.expect("root@web-1")?;
+    terminal.type_line("exit")?;
+    terminal.expect("$ ")?;
+    // Gone, ticket or not.
+    site.revoke(&id)?;
+    for line in ["sudo -n id -un", "sudo -n -i id -un", "sudo -n -l"] {
+        let answer = said(&mut terminal, line)?;
+        ensure(!answer.contains("root") && !answer.contains("(ALL"), || terminal.screen())?;
+    }
+    ensure(said(&mut terminal, "echo still $((40 + 2))")?.contains("still 42"), || {
+        terminal.screen()
+    })
+}
+
+fn nopasswd_and_the_end_of_a_long_command(release: Release, program: &str) -> Result<()> {
+    let site = site(release, program, "NOPASSWD: ALL")?;
+    site.grant(&site.alice, "alice", &[])?;
+    let mut terminal = site.session(&site.alice, "alice")?;
+    let answer = said(&mut terminal, "sudo -n id -un")?;
+    ensure(!answer.contains("root"), || terminal.screen())?;
+    site.grant(&site.alice, "alice", &["--sudo", "--for", "10s"])?;
+    ensure(said(&mut terminal, "sudo -n id -un")?.contains("root"), || terminal.screen())?;
+    // What it started elsewhere ends with it, and the session goes on.
+    terminal
+        .type_line("sudo -n sh -c 'setsid sleep 321 & exec sleep 322'; echo ended $((40 + 2))")?;
+    terminal.expect_within("ended 42", Duration::from_secs(15))?;
+    ensure(said(&mut terminal, "pgrep -c -f 'sleep 32[12]$'")?.contains('0'), || terminal.screen())
+}
+
+mod bookworm {
+    use super::*;
+
+    #[test]
+    fn sudo_comes_and_goes() -> Result<()> {
+        denied_granted_cached_and_gone(Release::Bookworm, "sudo")
+    }
+
+    #[test]
+    fn sudo_without_a_password_comes_and_goes() -> Result<()> {
+        nopasswd_and_the_end_of_a_long_command(Release::Bookworm, "sudo")
+    }
+}
+
+mod trixie {
+    use super::*;
+
+    #[test]
+    fn sudo_comes_and_goes() -> Result<()> {
+        denied_granted_cached_and_gone(Release::Trixie, "sudo")
+    }
+
+    #[test]
+    fn sudo_without_a_password_comes_and_goes() -> Result<()> {
+        nopasswd_and_the_end_of_a_long_command(Release::Trixie, "sudo")
+    }
+
+    #[test]
+    fn sudo_rs_comes_and_goes() -> Result<()> {
+        denied_granted_cached_and_gone(Release::Trixie, "sudo-rs")
+    }
+
+    #[test]
+    fn sudo_rs_without_a_password_comes_and_goes() -> Result<()> {
+        nopasswd_and_the_end_of_a_long_command(Release::Trixie, "sudo-rs")
+    }
+}
