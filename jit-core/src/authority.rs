@@ -16,6 +16,7 @@ mod log;
 mod login;
 mod people;
 mod recovery;
+mod setup;
 mod sshd;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use keeper::Watched;
 pub use log::LogState;
 pub use recovery::{Backup, Restored};
+pub use setup::SetupDeed;
 
 use crate::audit::{CLOCK_ACCEPT, Event, Outcome};
 use crate::clock::{Clock, SystemClock};

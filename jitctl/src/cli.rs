@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use jit_core::config::DEFAULT_PATH;
 use jit_core::id::GrantId;
 use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
+use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
 pub use grants::{Approve, Cancel, Deny, Explain, Extend, Grant, List, Request, Revoke, Terms};
@@ -37,8 +38,7 @@ Exit codes:
 
 A new machine:
   jitctl setup
-  jitctl user add alice --group dev --key alice.pub
-  jitctl mfa enroll alice
+  ssh in from a new terminal, and there: sudo jitctl setup --confirm
   jitctl doctor"
 )]
 pub struct Cli {
@@ -56,15 +56,19 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make what is missing: configuration, directories, master key, policy, store, this host
+    /// Set this machine up, so that ssh and sudo take a code and a grant; goes back by itself
     #[command(after_help = "\
-Changes nothing that is there; a second run says so. With --config in another place than
-/etc/jit, where no file is yet, everything is put beside that file, so that a second
-instance can stand beside the first.
+Makes what is missing, enrols a first person, checks, shows what it changes of sshd and PAM, asks,
+and changes it. Not confirmed from a new login within 5 minutes, all goes back by itself, also
+after a reboot. A second run changes nothing. With --config in another place than /etc/jit, where
+no file is yet, it makes an instance beside that file and changes nothing of sshd or PAM.
 
 Examples:
   jitctl setup
-  jitctl setup --host web-1
+  jitctl setup --dry-run
+  jitctl setup --person alice --key alice.pub --yes
+  jitctl setup --confirm
+  jitctl setup --undo
   jitctl --config /srv/jit-test/jit.toml setup --host test-1")]
     Setup(Setup),
     /// Look for what is wrong, and say which command mends it
@@ -140,6 +144,33 @@ pub struct Setup {
     /// What this machine is called; its host name unless given
     #[arg(long, value_name = "NAME")]
     pub host: Option<HostName>,
+    /// The first person; asked for unless somebody is enrolled
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<PersonName>,
+    /// Their public key file; the keys of their account unless given
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Their group; admins unless given
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<GroupName>,
+    /// Ask nothing, take every default
+    #[arg(long)]
+    pub yes: bool,
+    /// Show what would be changed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make it last; from a session that came in through it
+    #[arg(long, group = "deed")]
+    pub confirm: bool,
+    /// Take it back, at any time: sshd and PAM are then without anything of jit
+    #[arg(long, group = "deed")]
+    pub undo: bool,
+    /// Take it back unless it was confirmed; for the timer and the unit at boot
+    #[arg(long, group = "deed", hide = true)]
+    pub rollback: bool,
+    /// How long to wait for the confirmation
+    #[arg(long, value_name = "DURATION", value_parser = Span::parse, default_value = "5m", hide = true)]
+    pub within: Span,
 }
 
 /// `user`

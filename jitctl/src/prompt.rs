@@ -1,12 +1,13 @@
-//! Asking for a code: on the terminal without echo, else as one line of standard input.
+//! Asking: for a code on the terminal without echo, else as one line of standard input; for
+//! anything else as one line of it.
 
-use std::io::{BufRead, IsTerminal, Read, stdin};
+use std::io::{BufRead, IsTerminal, Read, Write, stdin};
 
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
 
-/// The longest line that is read: a recovery code has 19 characters.
-const LONGEST: u64 = 256;
+/// The longest line that is read: a recovery code has 19 characters, a path may be long.
+const LONGEST: u64 = 4096;
 
 /// Asks for a code with `prompt`.
 ///
@@ -24,6 +25,38 @@ pub fn code(prompt: &str) -> Result<SecretText> {
         return Err(Error::refused("no code was given").next("Nothing was changed."));
     }
     Ok(typed)
+}
+
+/// Asks `question`; what is in brackets is what nothing but Enter means.
+///
+/// # Errors
+/// Refused when there is nobody to answer.
+pub fn ask(question: &str, default: Option<&str>) -> Result<String> {
+    let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
+    let mut stderr = std::io::stderr();
+    // Nobody is left to be asked where standard error is closed; the answer will be missing.
+    let _ = write!(stderr, "{question}{shown}: ").and_then(|()| stderr.flush());
+    let mut typed = String::new();
+    let read = stdin().lock().take(LONGEST).read_line(&mut typed);
+    match (read, typed.trim(), default) {
+        (Ok(0), ..) => Err(Error::refused("there was no answer")
+            .next("Nothing was changed. Without a terminal: --yes takes every default.")),
+        (Ok(_), "", Some(default)) => Ok(default.to_owned()),
+        (Ok(_), typed, _) => Ok(typed.to_owned()),
+        (Err(e), ..) => Err(Error::invalid(format!("the answer can't be read: {e}"))),
+    }
+}
+
+/// Asks a question that is answered by yes or no.
+///
+/// # Errors
+/// As [`ask`].
+pub fn agrees(question: &str, default: bool) -> Result<bool> {
+    let answer = ask(&format!("{question} [{}]", if default { "Y/n" } else { "y/N" }), None)?;
+    Ok(match answer.to_ascii_lowercase().as_str() {
+        "" => default,
+        answer => answer == "y" || answer == "yes",
+    })
 }
 
 /// One line, without its end.

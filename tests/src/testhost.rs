@@ -89,6 +89,13 @@ impl TestHost {
     pub fn power_cycle(&mut self) -> Result<()> {
         std::fs::write(self.cgroup.join("cgroup.kill"), "1")?;
         self.launcher.wait()?;
+        // Made anew: the kernel kills what a process of a cgroup that was killed once starts in a
+        // younger one (CLONE_INTO_CGROUP, as systemd 257 does it; seen with Linux 6.18).
+        let cgroup = self.cgroup.display().to_string();
+        wait_until("the host's processes are gone", Duration::from_secs(10), || {
+            must("find", &[&cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]).is_ok()
+        })?;
+        std::fs::create_dir_all(self.cgroup.join("console"))?;
         self.launcher = launch(&self.dir, &self.cgroup, &self.name, self.release)?;
         self.come_up()
     }

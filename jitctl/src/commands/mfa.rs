@@ -37,7 +37,8 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn enroll(desk: &Desk, name: &PersonName) -> Result<()> {
+/// Enrols an authenticator app, and has a code of it given back.
+pub(super) fn enroll(desk: &Desk, name: &PersonName) -> Result<()> {
     let Desk { authority, output } = desk;
     let enrolment = authority.begin_enrolment(&Actor::Root, name)?;
     let uri = enrolment.otpauth_uri;

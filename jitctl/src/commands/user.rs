@@ -164,7 +164,7 @@ fn keys(desk: &Desk, name: &PersonName, change: &KeyChange) -> Result<()> {
 }
 
 /// The one key in a public key file.
-fn key_line(file: &Path) -> Result<String> {
+pub(super) fn key_line(file: &Path) -> Result<String> {
     let name = file.display();
     let failed = |e: std::io::Error| {
         let told = format!("{name} can't be read: {e}");

@@ -40,6 +40,7 @@ mod recovery;
 mod refusals;
 mod request_at_prompt;
 mod secrets;
+mod setup;
 mod shared_login;
 mod sudo;
 mod sudo_on_hosts;
