@@ -213,7 +213,7 @@ pub fn confirm(authority: &Authority) -> Result<()> {
 /// # Errors
 /// It can't be told.
 pub fn seconds_left() -> Result<Option<u64>> {
-    let now = SystemClock.boot()?;
+    let now = SystemClock::default().boot()?;
     let left = |p: Pending| {
         let end = p.boot_millis / 1000 + p.within;
         if p.boot_id == now.boot_id { end.saturating_sub(now.millis / 1000) } else { 0 }
