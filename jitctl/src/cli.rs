@@ -156,6 +156,9 @@ pub struct Setup {
     /// Ask nothing, take every default
     #[arg(long)]
     pub yes: bool,
+    /// Make configuration, keys and store alone, and leave sshd and PAM as they are
+    #[arg(long, conflicts_with_all = ["person", "key", "group", "yes", "dry_run"], group = "deed")]
+    pub instance_only: bool,
     /// Show what would be changed, and change nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -56,7 +56,7 @@ pub fn run(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     // What systemd itself goes by (sd_booted).
-    if !usual || !Path::new("/run/systemd/system").is_dir() {
+    if setup.instance_only || !usual || !Path::new("/run/systemd/system").is_dir() {
         return instance::run(path, setup.host.as_ref(), output);
     }
     whole(path, setup, output)
