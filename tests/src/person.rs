@@ -187,6 +187,17 @@ impl Person {
         Ok(())
     }
 
+    /// Gives them new recovery codes, with `jitctl mfa codes --json`.
+    pub fn new_recovery_codes(&self, mut jitctl: Command) -> Result<()> {
+        jitctl.args(["mfa", "codes", &self.name, "--json"]);
+        let said = crate::run::run(&mut jitctl, "")?.ok()?.json()?;
+        let codes = said.get("recovery_codes").and_then(|codes| codes.as_array());
+        let codes = codes.context("no recovery codes in the answer")?;
+        let codes = codes.iter().filter_map(|code| Some(code.as_str()?.to_owned())).collect();
+        *self.recovery_codes.lock().map_err(poisoned)? = codes;
+        Ok(())
+    }
+
     /// The URI their authenticator app was given.
     pub fn otpauth_uri(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.home.join("otpauth-uri")).ok()?;

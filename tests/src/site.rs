@@ -117,6 +117,12 @@ impl Site {
         person.session(&format!("{login}@web-1"))
     }
 
+    /// How many processes of the host have `text` as all of their arguments.
+    pub fn processes_matching(&self, text: &str) -> Result<usize> {
+        let said = self.host.run(&format!("pgrep -c -f '^{text}$'"))?;
+        said.stdout.trim().parse().context(said.told())
+    }
+
     /// The processes of an account: by user id, or by login uid.
     pub fn processes_of(&self, login: &str) -> Result<Vec<String>> {
         let script = format!(

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod bench_hosts;
 mod deb;
 mod demo;
 mod fuzz;
@@ -47,8 +48,12 @@ enum Command {
         #[arg(long, default_value = "trixie", value_parser = release)]
         release: tests::Release,
     },
-    /// Measures the module beside others, and signing beside the bare signature.
-    Bench,
+    /// Measures the module beside others, signing beside the bare signature, and real machines.
+    Bench {
+        /// Only what is measured on test hosts.
+        #[arg(long)]
+        hosts: bool,
+    },
     /// Builds the Debian packages and has lintian look at them.
     Deb {
         /// Where to put them; target/debian unless given.
@@ -82,7 +87,8 @@ fn main() -> ExitCode {
         Command::Demo { keep, .. } => demo::play(keep),
         Command::Test { long } => test::run(long),
         Command::Host { release } => host::run(release),
-        Command::Bench => bench::run(),
+        Command::Bench { hosts: true } => bench_hosts::run(),
+        Command::Bench { .. } => bench::run().and_then(|()| bench_hosts::run()),
         Command::Deb { out } => deb::run(out),
         Command::Fuzz { seconds } => fuzz::run_all(seconds),
         Command::CollectLog { socket, file } => tests::syslog::collect(&socket, &file),

@@ -1,8 +1,14 @@
-//! `jitctl sessions`: who is in on this host, and for how much longer.
+//! `jitctl sessions`: who is in on this host, and for how much longer; exempt logins, too, which
+//! nothing ends.
 
-use jit_core::Result;
+use std::collections::BTreeMap;
+
 use jit_core::authority::Watched;
+use jit_core::name::Login;
+use jit_core::process;
 use jit_core::time::{Timestamp, spoken};
+use jit_core::{Error, Result};
+use nix::unistd::User;
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -12,17 +18,52 @@ use crate::output::{Exit, table};
 pub fn run(desk: &Desk) -> Result<Exit> {
     let Desk { authority, output } = desk;
     let sessions = authority.watched()?;
-    let text = if sessions.is_empty() {
+    let config = authority.config();
+    let exempt = exempt(&config.exempt_logins)?;
+    let text = if sessions.is_empty() && exempt.is_empty() {
         "Nobody is in.".to_owned()
     } else {
         let heads = ["ID", "PERSON", "ACCESS", "WHAT", "FROM", "OPENED", "ENDS", "LEFT"];
-        table(&heads, sessions.iter().map(row))
+        let of_exempt = exempt.iter().map(|(scope, login)| {
+            let access = format!("{login}@{}", config.host);
+            ["-", "exempt", &access, scope, "-", "-", "never", "-"].map(str::to_owned).into()
+        });
+        table(&heads, sessions.iter().map(row).chain(of_exempt))
     };
-    output.answer(text, || sessions.iter().map(for_programs).collect())?;
+    output.answer(text, || {
+        let exempt = exempt.iter().map(|(scope, login)| {
+            json!({ "exempt": true, "login": login, "host": config.host, "scope": scope })
+        });
+        sessions.iter().map(for_programs).chain(exempt).collect()
+    })?;
     if !sessions.is_empty() && !authority.keeper_runs() {
         output.remark("jitctl: jitd does not run, so nothing ends them\n  systemctl start jitd");
     }
     Ok(Exit::Done)
+}
+
+/// The sessions that logind has for exempt logins, by the name of their scope. They are on the log as
+/// each was let in; on record as sessions they are not, as nobody ends them.
+fn exempt(logins: &[Login]) -> Result<BTreeMap<String, Login>> {
+    let mut found = BTreeMap::new();
+    if logins.is_empty() {
+        return Ok(found);
+    }
+    let uids: BTreeMap<u32, &Login> = logins
+        .iter()
+        .filter_map(|login| Some((User::from_name(login.as_str()).ok()??.uid.as_raw(), login)))
+        .collect();
+    let all = process::all()
+        .map_err(|e| Error::unavailable(format!("the processes can't be listed: {e}")))?;
+    for pid in all {
+        if let Some(login) = process::audit_uid(pid).and_then(|uid| uids.get(&uid))
+            && let Some(scope) = process::scope(pid)
+        {
+            let name = scope.rsplit('/').next().unwrap_or(&scope).to_owned();
+            found.insert(name, (*login).clone());
+        }
+    }
+    Ok(found)
 }
 
 fn row(watched: &Watched) -> Vec<String> {

@@ -106,6 +106,9 @@ fn a_full_disk_a_locked_store_and_a_read_only_var_deny_soon_and_clearly(
         site.alice.ssh(&[&code], &["web-1", "echo in"])?.ok()?.says("in\n").map(drop)
     };
     allowed()?;
+    let mut rescue = site.bob.terminal("ssh deploy@web-1")?;
+    rescue.expect("$ ")?;
+    site.jitctl(&["sessions"])?.ok()?.says("exempt")?.says("deploy@web-1")?.says("never")?;
 
     // The store on a disk of its own, which is full.
     site.host.must(
