@@ -38,5 +38,5 @@ jit_take_out() {
                 echo "sshd did not reload: systemctl status ssh" >&2
         fi
     fi
-    rm -f /var/lib/jit/setup/pending
+    rm -f /var/lib/jit/setup/pending /etc/pam.d/jit-setup-trial
 }
