@@ -62,9 +62,15 @@ pub struct Before {
     pub units: Vec<String>,
     /// Its crontab.
     pub crontab: Crontab,
+    /// Which file that is and when it was changed last.
+    pub crontab_file: Option<FileId>,
     /// The names of its at jobs.
     pub at_jobs: Vec<String>,
 }
+
+/// A file, and when it was changed last, which its owner can't set: inode number, seconds and
+/// nanoseconds.
+pub type FileId = (u64, i64, i64);
 
 /// An account's crontab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +120,14 @@ impl Before {
     pub fn look(login: &Login, uid: u32) -> Self {
         let lingering = linger_file(login).exists();
         let units = if lingering { cgroup::below_path(&user_services(uid)) } else { Vec::new() };
-        Before { lingering, units, crontab: Crontab::of(login), at_jobs: at_jobs(uid) }
+        Before {
+            lingering,
+            units,
+            // Before it is read: what is changed meanwhile is then another file.
+            crontab_file: crontab_id(login),
+            crontab: Crontab::of(login),
+            at_jobs: at_jobs(uid),
+        }
     }
 }
 
@@ -126,6 +139,12 @@ pub fn linger_file(login: &Login) -> PathBuf {
 /// The crontab of an account (crontab(1)).
 pub fn crontab_file(login: &Login) -> PathBuf {
     Path::new("/var/spool/cron/crontabs").join(login.as_str())
+}
+
+/// Which file an account's crontab is now.
+pub fn crontab_id(login: &Login) -> Option<FileId> {
+    let meta = fs::symlink_metadata(crontab_file(login)).ok()?;
+    Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
 }
 
 /// Where at(1) keeps its jobs.

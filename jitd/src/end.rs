@@ -45,8 +45,7 @@ impl Processes {
 
     /// Whether nothing of a session is left.
     pub(crate) fn is_over(&self, session: &Session) -> Result<bool> {
-        let counted = session.anchor.counted().is_some_and(cgroup::is_populated);
-        Ok(!counted && !is_open(session) && self.of(session)?.is_empty())
+        Ok(seems_over(session) && self.of(session)?.is_empty())
     }
 
     /// Those of a session that can be found by looking.
@@ -96,45 +95,100 @@ fn is_open(session: &Session) -> bool {
     session.anchor.is_alive() && !process::is_zombie(session.anchor.pid)
 }
 
-/// Ends every process of `session`; says how many were seen.
-///
-/// # Errors
-/// Unavailable when some are still there after all; it is tried again then.
-pub(crate) fn end(session: &Session) -> Result<usize> {
-    let own = session.anchor.counted();
-    let mut ended: BTreeSet<u32> =
-        own.map(cgroup::processes).unwrap_or_default().into_iter().collect();
-    let moved = scope_moved_into(session);
-    for path in own.iter().copied().chain(moved.as_deref()) {
-        cgroup::kill(path)
-            .map_err(|e| Error::unavailable(format!("the cgroup {path} can't be killed: {e}")))?;
+/// Whether nothing of a session is counted any more and what opened it is gone: quickly told, though
+/// something that root moved out may be left.
+pub(crate) fn seems_over(session: &Session) -> bool {
+    !session.anchor.counted().is_some_and(cgroup::is_populated) && !is_open(session)
+}
+
+/// A session on its way to its end.
+struct Ending<'a> {
+    session: &'a Session,
+    seen: BTreeSet<u32>,
+    outcome: Option<Result<usize>>,
+}
+
+impl<'a> Ending<'a> {
+    /// Kills what is counted.
+    fn begin(session: &'a Session) -> Self {
+        let own = session.anchor.counted();
+        let seen = own.map(cgroup::processes).unwrap_or_default().into_iter().collect();
+        let moved = scope_moved_into(session);
+        let mut paths = own.iter().copied().chain(moved.as_deref());
+        let failed = paths.find_map(|path| cgroup::kill(path).err().map(|e| (path.to_owned(), e)));
+        let outcome = failed.map(|(path, e)| {
+            Err(Error::unavailable(format!("the cgroup {path} can't be killed: {e}")))
+        });
+        Ending { session, seen, outcome }
     }
-    // What is left was never in there, or was moved out by root.
+
+    /// Stops those that were not seen before; whether there were any.
+    fn stop_new(&mut self, processes: &Processes) -> Result<bool> {
+        let found = processes.of(self.session)?;
+        let new: Vec<u32> = found.difference(&self.seen).copied().collect();
+        new.iter().for_each(|pid| send(self.session, *pid, Signal::STOP));
+        self.seen.extend(&new);
+        Ok(!new.is_empty())
+    }
+
+    /// Kills what is left; done when there is nothing.
+    fn kill_rest(&mut self, processes: &Processes) -> Result<()> {
+        if processes.is_over(self.session)? {
+            // A scope is systemd's to remove.
+            self.session.anchor.cgroup.iter().for_each(|path| cgroup::remove(path));
+            self.outcome = Some(Ok(self.seen.len()));
+            return Ok(());
+        }
+        let found = processes.of(self.session)?;
+        found.iter().for_each(|pid| send(self.session, *pid, Signal::KILL));
+        self.seen.extend(found);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<usize> {
+        self.outcome.unwrap_or_else(|| {
+            Err(Error::unavailable(format!(
+                "session {} of {} still has processes after they were killed",
+                self.session.id, self.session.person
+            )))
+        })
+    }
+}
+
+/// Ends every process of each of the sessions, all at once; says how many were seen of each, or why
+/// some are still there, to be tried again. /proc is looked at for all of them together.
+pub(crate) fn end(sessions: &[&Session]) -> Vec<Result<usize>> {
+    let mut endings: Vec<Ending<'_>> = sessions.iter().map(|one| Ending::begin(one)).collect();
+    if let Err(error) = end_rest(&mut endings) {
+        let open = endings.iter_mut().filter(|ending| ending.outcome.is_none());
+        open.for_each(|ending| ending.outcome = Some(Err(error.clone())));
+    }
+    endings.into_iter().map(Ending::finish).collect()
+}
+
+/// What was never counted, or was moved out by root.
+fn end_rest(endings: &mut [Ending<'_>]) -> Result<()> {
     for _ in 0..ROUNDS {
-        let found = Processes::look()?.of(session)?;
-        let new: Vec<u32> = found.difference(&ended).copied().collect();
-        if new.is_empty() {
+        let processes = Processes::look()?;
+        let mut new = false;
+        for ending in endings.iter_mut().filter(|ending| ending.outcome.is_none()) {
+            new |= ending.stop_new(&processes)?;
+        }
+        if !new {
             break;
         }
-        new.iter().for_each(|pid| send(session, *pid, Signal::STOP));
-        ended.extend(new);
     }
     for _ in 0..ROUNDS {
         let processes = Processes::look()?;
-        if processes.is_over(session)? {
-            // A scope is systemd's to remove.
-            session.anchor.cgroup.iter().for_each(|path| cgroup::remove(path));
-            return Ok(ended.len());
+        for ending in endings.iter_mut().filter(|ending| ending.outcome.is_none()) {
+            ending.kill_rest(&processes)?;
         }
-        let found = processes.of(session)?;
-        found.iter().for_each(|pid| send(session, *pid, Signal::KILL));
-        ended.extend(found);
+        if endings.iter().all(|ending| ending.outcome.is_some()) {
+            break;
+        }
         std::thread::sleep(PAUSE);
     }
-    Err(Error::unavailable(format!(
-        "session {} of {} still has processes after they were killed",
-        session.id, session.person
-    )))
+    Ok(())
 }
 
 /// Sends a signal to a process that is still of the session.
@@ -183,6 +237,11 @@ mod tests {
             panic!("not ready: this test needs root and a kernel with audit sessions");
         }
         child
+    }
+
+    /// Ends one session.
+    fn end(session: &Session) -> Result<usize> {
+        super::end(&[session]).remove(0)
     }
 
     fn living(audit_session: u32) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! The loop: looks at the store when it changed, at the clock always, and ends what is due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -17,8 +17,15 @@ use crate::{leftovers, tell};
 
 /// How often it looks. A revocation takes effect within this and the time the kernel takes.
 const TICK: Duration = Duration::from_millis(200);
-/// Ticks between looks at the store although nothing changed: the wall clock may have been set.
+/// Ticks between looks for sessions that ended by themselves, and for stays that are over.
 const LOOK: u32 = 5;
+/// Ticks between looks at the store although nothing changed.
+const RELOOK: u32 = 150;
+/// How far the wall clock moves against the boot clock, in milliseconds, before it counts as set: it
+/// is read in whole seconds.
+const CLOCK_STEP_MS: u64 = 2000;
+/// For how long ends are recorded in one go, before it is looked again for what is due.
+const RECORDING_MS: u64 = 200;
 /// Ticks between moving the log of the store into its main file.
 const CHECKPOINT: u32 = 150;
 /// Ticks between looking for requests that nobody decided in time.
@@ -42,6 +49,13 @@ struct Kept {
     end: Option<(Timestamp, GrantId)>,
 }
 
+/// A session that is over, to be recorded; of another boot if it had no processes to end.
+struct Ended {
+    session: Session,
+    why: EndReason,
+    killed: usize,
+}
+
 pub(crate) struct Keeper<'a> {
     authority: &'a Authority,
     /// As of the last look that succeeded: a store out of reach stops no ending.
@@ -52,6 +66,10 @@ pub(crate) struct Keeper<'a> {
     warned: BTreeSet<(u64, Timestamp, u64)>,
     /// Whether a session ended since stays were looked at.
     some_ended: bool,
+    /// Ended, and not on record as that yet.
+    ended: VecDeque<Ended>,
+    /// Wall clock less boot clock, at the last look.
+    clocks_apart_ms: u64,
     /// The last trouble told, so that each is told once and not at every tick.
     trouble: Option<String>,
 }
@@ -65,6 +83,8 @@ impl<'a> Keeper<'a> {
             ticks: 0,
             warned: BTreeSet::new(),
             some_ended: false,
+            ended: VecDeque::new(),
+            clocks_apart_ms: 0,
             trouble: None,
         }
     }
@@ -82,7 +102,13 @@ impl<'a> Keeper<'a> {
             Ok(()) => self.trouble = None,
             Err(error) => self.tell(&error),
         }
-        let steps: [fn(&mut Self) -> Result<()>; 3] = [Self::end_due, Self::warn, Self::end_stays];
+        let steps: [fn(&mut Self) -> Result<()>; 5] = [
+            Self::end_due,
+            Self::record_ends,
+            Self::release_those_who_left,
+            Self::warn,
+            Self::end_stays,
+        ];
         for step in steps {
             if let Err(error) = step(self) {
                 self.tell(&error);
@@ -97,10 +123,13 @@ impl<'a> Keeper<'a> {
     /// Brings `kept` up to date where something may have changed.
     fn look(&mut self) -> Result<()> {
         let marker = self.authority.change_marker()?;
-        if self.marker == Some(marker) && !self.ticks.is_multiple_of(LOOK) {
+        let boot = self.authority.clock().boot()?;
+        let wall = self.authority.clock().now().map_or(0, Timestamp::unix);
+        let apart = (wall * 1000).wrapping_sub(boot.millis);
+        let was_set = apart.abs_diff(self.clocks_apart_ms) >= CLOCK_STEP_MS;
+        if self.marker == Some(marker) && !was_set && !self.ticks.is_multiple_of(RELOOK) {
             return Ok(());
         }
-        let boot = self.authority.clock().boot()?;
         let watched = self.authority.watched()?.into_iter();
         let mut kept: Vec<Kept> = watched
             .map(|Watched { session, deadline, last, millis_left }| Kept {
@@ -109,6 +138,8 @@ impl<'a> Keeper<'a> {
                 end: deadline.zip(last),
             })
             .collect();
+        // Over already, though the store doesn't say so yet.
+        kept.retain(|kept| !self.ended.iter().any(|ended| ended.session.id == kept.session.id));
         let vanished = vanished(std::mem::take(&mut self.kept), &kept);
         for Kept { session, .. } in &vanished {
             self.tell(&Error::tampered(format!(
@@ -120,6 +151,7 @@ impl<'a> Keeper<'a> {
         self.warned.retain(|(id, ..)| kept.iter().any(|kept| kept.session.id == *id));
         self.kept = kept;
         self.marker = Some(marker);
+        self.clocks_apart_ms = apart;
         Ok(())
     }
 
@@ -137,36 +169,45 @@ impl<'a> Keeper<'a> {
             // What is on the terminal has a last moment to reach the other end of the connection.
             std::thread::sleep(LAST_WORDS);
         }
-        // All are ended before any is recorded: recording may have to wait for the store.
-        let ended: Vec<_> = due
-            .iter()
-            .map(|Kept { session, .. }| {
-                (session, if here(session) { end::end(session).map(Some) } else { Ok(None) })
-            })
-            .collect();
-        self.some_ended |= !ended.is_empty();
+        let (due, past): (Vec<_>, Vec<_>) =
+            due.into_iter().map(|kept| kept.session).partition(here);
+        let outcomes = end::end(&due.iter().collect::<Vec<_>>());
         let mut result = Ok(());
-        for (session, ended) in ended {
-            // One that could not be ended or recorded comes back with the next look at the store.
-            let recorded = ended.and_then(|killed| self.record(session, killed));
-            result = recorded.and(result);
+        for (session, outcome) in due.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(killed) => {
+                    self.ended.push_back(Ended { session, why: EndReason::CoverEnded, killed });
+                }
+                // Comes back with the next look at the store.
+                Err(error) => {
+                    self.marker = None;
+                    result = Err(error);
+                }
+            }
         }
-        if self.ticks.is_multiple_of(LOOK) {
-            self.release_those_who_left()?;
+        for session in past {
+            self.ended.push_back(Ended { session, why: EndReason::Reboot, killed: 0 });
         }
         result
     }
 
-    /// Records an end; a session of another boot had no processes left to end.
-    fn record(&self, session: &Session, killed: Option<usize>) -> Result<()> {
-        let Some(killed) = killed else {
-            return self.authority.session_ended(session, EndReason::Reboot, 0);
-        };
-        eprintln!(
-            "jitd: ended session {} of {} as {} ({}), {killed} processes",
-            session.id, session.person, session.login, session.action
-        );
-        self.authority.session_ended(session, EndReason::CoverEnded, killed)
+    /// Records ends, for a while: each waits for the disk, and others may be due meanwhile.
+    fn record_ends(&mut self) -> Result<()> {
+        let boot = || self.authority.clock().boot();
+        let until = boot()?.millis + RECORDING_MS;
+        while let Some(Ended { session, why, killed }) = self.ended.front() {
+            self.authority.session_ended(session, *why, *killed)?;
+            eprintln!(
+                "jitd: session {} of {} as {} ({}) is over: {why}; {killed} processes ended",
+                session.id, session.person, session.login, session.action
+            );
+            self.ended.pop_front();
+            self.some_ended = true;
+            if boot()?.millis > until {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the terminals of a session why it ends; whether there are any.
@@ -228,16 +269,21 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// Records the sessions that ended by themselves and left nothing running.
+    /// Has the sessions recorded that ended by themselves and left nothing running.
     fn release_those_who_left(&mut self) -> Result<()> {
+        if !self.ticks.is_multiple_of(LOOK)
+            || !self.kept.iter().any(|kept| end::seems_over(&kept.session))
+        {
+            return Ok(());
+        }
         let processes = Processes::look()?;
-        let sessions: Vec<Session> = self.kept.iter().map(|kept| kept.session.clone()).collect();
-        for session in &sessions {
-            if processes.is_over(session)? {
-                self.authority.session_ended(session, EndReason::Left, 0)?;
-                self.some_ended = true;
-                self.kept.retain(|kept| kept.session.id != session.id);
+        for kept in std::mem::take(&mut self.kept) {
+            if processes.is_over(&kept.session).unwrap_or(false) {
+                let session = kept.session;
                 session.anchor.cgroup.iter().for_each(|path| cgroup::remove(path));
+                self.ended.push_back(Ended { session, why: EndReason::Left, killed: 0 });
+            } else {
+                self.kept.push(kept);
             }
         }
         Ok(())

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jit_core::clock::BootMoment;
-use jit_core::stay::{AT_JOBS, Crontab, Stay, at_jobs, crontab_file, linger_file, user_services};
+use jit_core::stay::{
+    AT_JOBS, Crontab, Stay, at_jobs, crontab_file, crontab_id, linger_file, user_services,
+};
 use jit_core::{Error, Result, cgroup, process};
 
 use crate::signal;
@@ -32,13 +34,16 @@ type Part = fn(&Stay, &mut Vec<String>) -> std::io::Result<()>;
 /// Unavailable, saying what could not be taken away; what could be is, and all is tried again.
 pub(crate) fn take_away(stay: &Stay, boot: &BootMoment) -> Result<Vec<String>> {
     let mut taken = Vec::new();
+    // Asked before it is put back.
+    let untouched =
+        stay.before.crontab_file.is_some() && stay.before.crontab_file == crontab_id(&stay.login);
     let parts: [Part; 3] = [user_services_and_lingering, jobs, crontab];
     let mut result = Ok(());
     for part in parts {
         result = part(stay, &mut taken).and(result);
     }
     // Last, as what was just taken away starts no more of them.
-    let result = running(stay, boot, &mut taken).and(result);
+    let result = running(stay, boot, untouched, &mut taken).and(result);
     match result {
         Ok(()) => Ok(taken),
         Err(e) => Err(Error::unavailable(format!(
@@ -125,8 +130,14 @@ fn crontab(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
 }
 
 /// Kills what runs in the account's name outside of any session: jobs of cron and at have its login
-/// uid, services of the machine that run under its user id have not.
-fn running(stay: &Stay, boot: &BootMoment, taken: &mut Vec<String>) -> std::io::Result<()> {
+/// uid, services of the machine that run under its user id have not. What cron runs is spared where
+/// nobody touched the crontab: then it is from before.
+fn running(
+    stay: &Stay,
+    boot: &BootMoment,
+    crontab_untouched: bool,
+    taken: &mut Vec<String>,
+) -> std::io::Result<()> {
     // After a boot there is nothing from before.
     let began = if boot.boot_id == stay.boot_id { stay.began_boot_ms / TICK_MS } else { 0 };
     let mut killed = 0;
@@ -135,6 +146,7 @@ fn running(stay: &Stay, boot: &BootMoment, taken: &mut Vec<String>) -> std::io::
             .into_iter()
             .filter(|pid| process::audit_uid(*pid) == Some(stay.uid))
             .filter(|pid| process::scope(*pid).is_none() && !process::is_zombie(*pid))
+            .filter(|pid| !(crontab_untouched && is_of_cron(*pid)))
             .filter_map(|pid| Some((pid, process::started(pid)?)))
             .filter(|(_, started)| *started >= began)
             .collect();
@@ -148,6 +160,12 @@ fn running(stay: &Stay, boot: &BootMoment, taken: &mut Vec<String>) -> std::io::
         std::thread::sleep(PAUSE);
     }
     Err(std::io::Error::other(format!("processes of uid {} go on", stay.uid)))
+}
+
+/// Whether a process is in the cgroup of cron's service, which nothing without privileges enters.
+fn is_of_cron(pid: u32) -> bool {
+    let path = process::cgroup(pid).unwrap_or_default();
+    path.split('/').any(|part| part == "cron.service" || part == "crond.service")
 }
 
 /// Asks systemd, for a second at most. Where there is none, or it says no, nothing depends on it.

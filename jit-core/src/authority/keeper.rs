@@ -1,6 +1,6 @@
 //! What the keeper needs: the sessions of this host and how long each may go on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -45,16 +45,26 @@ impl Authority {
         let wall = self.clock.now().ok();
         let Some(now) = wall.max(head) else { return Ok(Vec::new()) };
         let host = self.this_host(tx)?;
-        let watch = |session: Session| {
-            let cover =
-                match self.cover(tx, &session.person, &session.login, &host, session.action, now) {
-                    // What was edited by hand covers nobody, and keeps nobody else's end up.
-                    Err(error) if error.kind() == Kind::Tampered => {
-                        self.syslog.trouble(&format!("session {}: {error}", session.id));
-                        None
-                    }
-                    cover => cover?,
-                };
+        // Many sessions may be of one person and account.
+        let mut covers = BTreeMap::new();
+        let mut watch = |session: Session| {
+            let whose = (session.person.clone(), session.login.clone(), session.action);
+            let cover = match covers.get(&whose) {
+                Some(cover) => Option::clone(cover),
+                None => {
+                    let (person, login, action) = &whose;
+                    let cover = match self.cover(tx, person, login, &host, *action, now) {
+                        // What was edited by hand covers nobody, and keeps nobody else's end up.
+                        Err(error) if error.kind() == Kind::Tampered => {
+                            self.syslog.trouble(&format!("session {}: {error}", session.id));
+                            None
+                        }
+                        cover => cover?,
+                    };
+                    covers.insert(whose, cover.clone());
+                    cover
+                }
+            };
             let last = cover.as_ref().map(|cover| cover.last.clone());
             let deadline = cover.map(|cover| cover.deadline);
             let millis_left =
@@ -62,7 +72,7 @@ impl Authority {
             let deadline = deadline.map(|deadline| session.ends_at(deadline));
             Ok(Watched { session, deadline, last, millis_left })
         };
-        tx.sessions(&self.config.host)?.into_iter().map(watch).collect()
+        tx.sessions(&self.config.host)?.into_iter().map(&mut watch).collect()
     }
 
     /// The stays on this host that are over: nobody holds cover for the account any more, and no

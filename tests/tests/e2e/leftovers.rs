@@ -10,6 +10,7 @@ on_both!(
     the_window_leaves_nothing_even_if_the_keeper_dies_at_its_end,
     connections_and_channels_and_forwards_end,
     what_was_there_before_stays,
+    a_job_of_a_crontab_that_nobody_touched_goes_on,
     a_shared_account_is_cleared_when_its_last_person_has_no_cover,
 );
 
@@ -168,6 +169,23 @@ fn what_was_there_before_stays(release: Release) -> Result<()> {
     site.host
         .must("test $(stat -c %U:%G:%a /var/spool/cron/crontabs/deploy) = deploy:crontab:600")?;
     Ok(())
+}
+
+fn a_job_of_a_crontab_that_nobody_touched_goes_on(release: Release) -> Result<()> {
+    let site = Site::set_up(release)?;
+    site.host.must("echo '* * * * * sleep 316' | crontab -u deploy -")?;
+    let id = site.grant(&site.alice, "deploy", &[])?;
+    let mut terminal = site.session(&site.alice, "deploy")?;
+    terminal.type_line("setsid nohup sleep 301 > /dev/null 2>&1 &")?;
+    let started = "pgrep -x -f 'sleep 316'";
+    site.host.wait_until("cron runs the job", Duration::from_secs(75), started)?;
+    site.revoke(&id)?;
+    terminal.end_within(Duration::from_secs(5))?;
+    let log = || site.jitctl(&["audit", "show"]).is_ok_and(|said| said.said("stay.end"));
+    wait_until("the stay ends", Duration::from_secs(5), log)?;
+    ensure(site.host.run("pgrep -f 'sleep 301$'")?.code == 1, || "her job is there".to_owned())?;
+    site.host.run(started)?.ok()?;
+    site.host.run("crontab -l -u deploy")?.ok()?.says("sleep 316").map(drop)
 }
 
 fn a_shared_account_is_cleared_when_its_last_person_has_no_cover(release: Release) -> Result<()> {
