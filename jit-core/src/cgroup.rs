@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::process::{Anchor, cgroup};
 
@@ -108,8 +109,14 @@ fn directory(path: &str) -> Option<PathBuf> {
     Some(PathBuf::from(format!("{}{path}", mount()?)))
 }
 
-/// Where the hierarchy is mounted (proc(5), mountinfo).
-fn mount() -> Option<String> {
+/// Where the hierarchy is mounted; it is not mounted elsewhere while a program runs.
+fn mount() -> Option<&'static str> {
+    static MOUNT: OnceLock<Option<String>> = OnceLock::new();
+    MOUNT.get_or_init(find_mount).as_deref()
+}
+
+/// Looks it up (proc(5), mountinfo).
+fn find_mount() -> Option<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     mounts.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;

@@ -163,6 +163,9 @@ impl<'a> Keeper<'a> {
         let (due, going): (Vec<_>, Vec<_>) =
             self.kept.drain(..).partition(|kept| kept.over_at_ms <= boot.millis);
         self.kept = going;
+        if due.is_empty() {
+            return Ok(());
+        }
         let here = |session: &Session| session.boot_id == boot.boot_id;
         let told = due.iter().filter(|kept| here(&kept.session) && self.say_goodbye(&kept.session));
         if told.count() > 0 {
