@@ -47,6 +47,33 @@ pub fn kill(path: &str) -> std::io::Result<()> {
     }
 }
 
+/// Has all in it and below it stand still, or go on; for a moment it waits until they do. Whether they
+/// stand still is for [`is_frozen`] to say.
+///
+/// # Errors
+/// The kernel's.
+pub fn freeze(path: &str, freeze: bool) -> std::io::Result<()> {
+    let Some(directory) = directory(path) else { return Ok(()) };
+    match fs::write(directory.join("cgroup.freeze"), if freeze { "1" } else { "0" }) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        done => done?,
+    }
+    for _ in 0..50 {
+        if !freeze || is_frozen(path) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Whether all in it stand still, as somebody has it so or one around it.
+pub fn is_frozen(path: &str) -> bool {
+    directory(path)
+        .and_then(|directory| fs::read_to_string(directory.join("cgroup.events")).ok())
+        .is_some_and(|events| events.lines().any(|line| line == "frozen 1"))
+}
+
 /// The processes in it and below it, as far as they stand still.
 pub fn processes(path: &str) -> Vec<u32> {
     directory(path).map(below).unwrap_or_default()

@@ -119,6 +119,13 @@ pub fn is_stopped(pid: u32) -> bool {
     stat_field(pid, 3).is_some_and(|state| state == "T" || state == "t")
 }
 
+/// The real user id of a process: that of who started it, also where it runs as another.
+pub fn real_uid(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// One whose first thread has ended while others run looks the same but for their number.
 fn is_dead(stat: &[u8]) -> bool {
     let state = field(stat, 3).is_some_and(|state| state == "Z" || state == "X");
@@ -150,18 +157,17 @@ pub fn cgroup(pid: u32) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
 }
 
-/// The part of a cgroup path up to its `session-N.scope`.
+/// The part of a cgroup path up to its `session-N.scope`, where logind makes those. Deeper down, below
+/// `user@UID.service`, the user makes cgroups of any name.
 fn session_scope(path: &str) -> Option<String> {
-    let mut whole = String::new();
-    for part in path.split('/').filter(|part| !part.is_empty()) {
-        whole.push('/');
-        whole.push_str(part);
-        let number = part.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope"));
-        if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric())) {
-            return Some(whole);
-        }
-    }
-    None
+    let mut parts = path.strip_prefix("/user.slice/")?.split('/');
+    let (user, session) = (parts.next()?, parts.next()?);
+    let between = |text: &str, before, after| {
+        let inner = text.strip_prefix(before).and_then(|rest| str::strip_suffix(rest, after));
+        inner.is_some_and(|i| !i.is_empty() && i.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    (between(user, "user-", ".slice") && between(session, "session-", ".scope"))
+        .then(|| format!("/user.slice/{user}/{session}"))
 }
 
 /// Whether another process holds the exclusive lock on a file, as a daemon of ours does while it
@@ -221,7 +227,17 @@ mod tests {
         let scope = "/user.slice/user-1000.slice/session-3.scope";
         assert_eq!(session_scope(scope).as_deref(), Some(scope));
         assert_eq!(session_scope(&format!("{scope}/inner")).as_deref(), Some(scope));
-        for none in ["/", "/system.slice/ssh.service", "/session-.scope", "/x/session-1.scopes"] {
+        let of_the_users_making = "/user.slice/user-1000.slice/user@1000.service/session-3.scope";
+        for none in [
+            "/",
+            "/system.slice/ssh.service",
+            "/session-3.scope",
+            "/user.slice/user-1000.slice/session-.scope",
+            "/user.slice/user-1000.slice/session-1.scopes",
+            "/user.slice/user-1000.slice/app.slice/session-3.scope",
+            of_the_users_making,
+            &format!("{of_the_users_making}/user.slice/user-1000.slice/session-3.scope"),
+        ] {
             assert_eq!(session_scope(none), None, "{none}");
         }
     }

@@ -2,6 +2,7 @@
 //! more. What was set to run on its own meanwhile (user services, lingering, at and cron jobs) is
 //! taken away at its end; what was there before is not.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -12,9 +13,8 @@ use base64::engine::general_purpose::STANDARD as BASE64_STANDARD;
 use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup;
 use crate::clock::BootMoment;
-use crate::name::{HostName, Login};
+use crate::name::{HostName, Login, PersonName};
 use crate::session::millis_left;
 use crate::time::Timestamp;
 
@@ -37,6 +37,8 @@ pub struct Stay {
     pub began_boot_ms: u64,
     /// The boot it began in.
     pub boot_id: String,
+    /// Who has been in.
+    pub people: BTreeSet<PersonName>,
     /// What there was then.
     pub before: Before,
 }
@@ -58,8 +60,6 @@ impl Stay {
 pub struct Before {
     /// Whether its user services run without a session (loginctl(1), enable-linger).
     pub lingering: bool,
-    /// The cgroups of those services, if so.
-    pub units: Vec<String>,
     /// Its crontab.
     pub crontab: Crontab,
     /// Which file that is and when it was changed last.
@@ -118,11 +118,8 @@ impl Crontab {
 impl Before {
     /// As it is now.
     pub fn look(login: &Login, uid: u32) -> Self {
-        let lingering = linger_file(login).exists();
-        let units = if lingering { cgroup::below_path(&user_services(uid)) } else { Vec::new() };
         Before {
-            lingering,
-            units,
+            lingering: linger_file(login).exists(),
             // Before it is read: what is changed meanwhile is then another file.
             crontab_file: crontab_id(login),
             crontab: Crontab::of(login),
@@ -183,6 +180,7 @@ mod tests {
             began_at: at(10_000),
             began_boot_ms: 500_000,
             boot_id: "b".into(),
+            people: BTreeSet::new(),
             before: Before::default(),
         };
         let boot = |id: &str, millis| BootMoment { boot_id: id.into(), millis };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jit_core::grant::Action;
 use jit_core::process::{self, AuditSession};
 use jit_core::session::Session;
+use jit_core::stay::user_services;
 use jit_core::{Error, Result, cgroup};
 use rustix::process::Signal;
 
@@ -41,6 +42,22 @@ impl Processes {
             }
         }
         Ok(Processes { by_session })
+    }
+
+    /// Looks while the user services of those accounts stand still: what forks and exits all the time
+    /// is in none of several looks otherwise.
+    ///
+    /// # Errors
+    /// Unavailable when the kernel doesn't tell.
+    pub(crate) fn look_at_rest(uids: &BTreeSet<u32>) -> Result<Self> {
+        let paths: Vec<String> = uids.iter().map(|uid| user_services(*uid)).collect();
+        for path in paths.iter().filter(|path| cgroup::is_populated(path)) {
+            cgroup::freeze(path, true)
+                .map_err(|e| Error::unavailable(format!("{path} can't be stopped: {e}")))?;
+        }
+        let looked = Processes::look();
+        paths.iter().for_each(|path| drop(cgroup::freeze(path, false)));
+        looked
     }
 
     /// Whether nothing of a session is left.
@@ -159,7 +176,21 @@ impl<'a> Ending<'a> {
 /// some are still there, to be tried again. /proc is looked at for all of them together.
 pub(crate) fn end(sessions: &[&Session]) -> Vec<Result<usize>> {
     let mut endings: Vec<Ending<'_>> = sessions.iter().map(|one| Ending::begin(one)).collect();
-    if let Err(error) = end_rest(&mut endings) {
+    // Out of a killed scope something may have hopped into the account's user services, forking on
+    // from there faster than it is found: they stand still for as long as this takes.
+    let services: BTreeSet<String> = sessions
+        .iter()
+        .filter(|session| session.action == Action::Login)
+        .map(|session| user_services(session.uid))
+        .filter(|services| cgroup::is_populated(services))
+        .collect();
+    let freeze = |freeze| services.iter().try_for_each(|path| cgroup::freeze(path, freeze));
+    let stopped = freeze(true)
+        .map_err(|e| Error::unavailable(format!("user services can't be stopped: {e}")));
+    let ended = stopped.and_then(|()| end_rest(&mut endings));
+    // One that is gone needs no thawing.
+    let _ = freeze(false);
+    if let Err(error) = ended {
         let open = endings.iter_mut().filter(|ending| ending.outcome.is_none());
         open.for_each(|ending| ending.outcome = Some(Err(error.clone())));
     }

@@ -274,12 +274,15 @@ impl<'a> Keeper<'a> {
 
     /// Has the sessions recorded that ended by themselves and left nothing running.
     fn release_those_who_left(&mut self) -> Result<()> {
-        if !self.ticks.is_multiple_of(LOOK)
-            || !self.kept.iter().any(|kept| end::seems_over(&kept.session))
-        {
+        if !self.ticks.is_multiple_of(LOOK) {
             return Ok(());
         }
-        let processes = Processes::look()?;
+        let over = self.kept.iter().filter(|kept| end::seems_over(&kept.session));
+        let uids: BTreeSet<u32> = over.map(|kept| kept.session.uid).collect();
+        if uids.is_empty() {
+            return Ok(());
+        }
+        let processes = Processes::look_at_rest(&uids)?;
         for kept in std::mem::take(&mut self.kept) {
             if processes.is_over(&kept.session).unwrap_or(false) {
                 let session = kept.session;

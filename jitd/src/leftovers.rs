@@ -54,17 +54,8 @@ pub(crate) fn take_away(stay: &Stay, boot: &BootMoment) -> Result<Vec<String>> {
 }
 
 fn user_services_and_lingering(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
-    let services = user_services(stay.uid);
     if stay.before.lingering {
-        // Its services are meant to run; only those go that were not there.
-        for unit in cgroup::below_path(&services) {
-            let own = !stay.before.units.contains(&unit);
-            if own && cgroup::is_populated(&unit) {
-                let name = unit.rsplit('/').next().unwrap_or(&unit).to_owned();
-                cgroup::kill(&unit)?;
-                taken.push(format!("user service {name}"));
-            }
-        }
+        // Its services are meant to run: what of them started during the stay is found one by one.
         return Ok(());
     }
     match fs::remove_file(linger_file(&stay.login)) {
@@ -72,6 +63,7 @@ fn user_services_and_lingering(stay: &Stay, taken: &mut Vec<String>) -> std::io:
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
+    let services = user_services(stay.uid);
     if cgroup::is_populated(&services) {
         let count = cgroup::processes(&services).len();
         cgroup::kill(&services)?;
@@ -129,9 +121,10 @@ fn crontab(stay: &Stay, taken: &mut Vec<String>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Kills what runs in the account's name outside of any session: jobs of cron and at have its login
-/// uid, services of the machine that run under its user id have not. What cron runs is spared where
-/// nobody touched the crontab: then it is from before.
+/// Kills what started in the account's name during the stay and is in no session: its login uid tells,
+/// which jobs of cron and at and user services have, and services of the machine that run under its
+/// user id have not. What cron runs is spared where nobody touched the crontab: then it is from before.
+/// A user service that was restarted meanwhile is not: in whose cgroup a process is, the user decides.
 fn running(
     stay: &Stay,
     boot: &BootMoment,
@@ -140,26 +133,37 @@ fn running(
 ) -> std::io::Result<()> {
     // After a boot there is nothing from before.
     let began = if boot.boot_id == stay.boot_id { stay.began_boot_ms / TICK_MS } else { 0 };
+    // Standing still, nothing forks faster than it is found.
+    let services = user_services(stay.uid);
+    let killed = cgroup::freeze(&services, true)
+        .and_then(|()| kill_all_since(stay.uid, began, crontab_untouched));
+    cgroup::freeze(&services, false)?;
+    match killed? {
+        0 => {}
+        number => taken.push(format!("what ran outside of sessions, {number} processes")),
+    }
+    Ok(())
+}
+
+/// Kills those with this login uid that started since `began`; says how many.
+fn kill_all_since(uid: u32, began: u64, crontab_untouched: bool) -> std::io::Result<usize> {
     let mut killed = 0;
     for _ in 0..ROUNDS {
         let left: Vec<(u32, u64)> = process::all()?
             .into_iter()
-            .filter(|pid| process::audit_uid(*pid) == Some(stay.uid))
+            .filter(|pid| process::audit_uid(*pid) == Some(uid))
             .filter(|pid| process::scope(*pid).is_none() && !process::is_zombie(*pid))
             .filter(|pid| !(crontab_untouched && is_of_cron(*pid)))
             .filter_map(|pid| Some((pid, process::started(pid)?)))
             .filter(|(_, started)| *started >= began)
             .collect();
         if left.is_empty() {
-            if killed > 0 {
-                taken.push(format!("jobs that ran, {killed} processes"));
-            }
-            return Ok(());
+            return Ok(killed);
         }
         killed += left.iter().filter(|(pid, started)| signal::kill(*pid, *started)).count();
         std::thread::sleep(PAUSE);
     }
-    Err(std::io::Error::other(format!("processes of uid {} go on", stay.uid)))
+    Err(std::io::Error::other(format!("processes of uid {uid} go on")))
 }
 
 /// Whether a process is in the cgroup of cron's service, which nothing without privileges enters.

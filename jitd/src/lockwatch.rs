@@ -2,7 +2,8 @@
 //!
 //! A sudo runs with its caller's real user id, so its caller may stop it (kill(2)), at the very
 //! moment at which our module in there writes: nobody could log in, and no revocation be recorded,
-//! for as long as they like. Such a process is killed; its transaction never happened.
+//! for as long as they like. They may freeze it, too, or give it next to no time on a core. Such a
+//! process is killed; its transaction never happened.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,8 +11,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jit_core::process;
 use jit_core::syslog::Syslog;
+use jit_core::{cgroup, process};
 
 use crate::signal;
 
@@ -34,17 +35,23 @@ pub(crate) fn watch(database: &Path, syslog: &Syslog) -> ! {
         seen = look(&file, &seen);
         for pid in kill_the_stopped(&seen) {
             let text =
-                format!("process {pid} was stopped while it held the store's lock: it is killed");
+                format!("process {pid} was held up while it held the store's lock: it is killed");
             eprintln!("jitd: {text}");
             syslog.trouble(&text);
         }
     }
 }
 
-/// Kills those who held a lock for too long and stand still; says which.
+/// Kills those who held a lock for too long and stand still, or whose caller may make them: there
+/// are more ways to hold somebody up than can be looked for. Says which.
 fn kill_the_stopped(seen: &BTreeMap<Holder, u32>) -> Vec<u32> {
+    let held_up = |pid: u32| {
+        let callers = process::real_uid(pid).is_some_and(|uid| uid != 0);
+        let frozen = process::cgroup(pid).is_some_and(|path| cgroup::is_frozen(&path));
+        callers || frozen || process::is_stopped(pid)
+    };
     seen.iter()
-        .filter(|((pid, _), looks)| **looks > PATIENCE && process::is_stopped(*pid))
+        .filter(|((pid, _), looks)| **looks > PATIENCE && held_up(*pid))
         .filter(|((pid, started), _)| signal::kill(*pid, *started))
         .map(|((pid, _), _)| *pid)
         .collect()
@@ -131,6 +138,25 @@ mod tests {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "ready\n");
         child
+    }
+
+    #[test]
+    fn whose_caller_may_hold_it_up_is_killed_though_it_runs() {
+        let mut child = Command::new("setpriv")
+            .args(["--reuid", "65534", "--clear-groups", "sleep", "300"])
+            .spawn()
+            .unwrap();
+        while process::real_uid(child.id()) != Some(65534) {
+            std::thread::yield_now();
+        }
+        let holder =
+            |child: &std::process::Child| (child.id(), process::started(child.id()).unwrap());
+        let mut own = Command::new("sleep").arg("300").spawn().unwrap();
+        let seen = BTreeMap::from([(holder(&child), PATIENCE + 1), (holder(&own), PATIENCE + 1)]);
+        assert_eq!(kill_the_stopped(&seen), [child.id()]);
+        child.wait().unwrap();
+        own.kill().unwrap();
+        own.wait().unwrap();
     }
 
     #[test]

@@ -86,6 +86,16 @@ impl Authority {
         }
         let person = PersonName::parse(login.as_str())
             .map_err(|_| Error::refused(format!("the account {login} belongs to no person")))?;
+        // What somebody else left running in there, such as a user service, is of no session on record.
+        let others = tx
+            .stay(&self.config.host, login)?
+            .is_some_and(|stay| stay.people.iter().any(|one| *one != person));
+        if others {
+            return Err(Error::refused(format!(
+                "somebody else has been in the account {login}, and this is of no session on record"
+            ))
+            .next("Log in anew by ssh."));
+        }
         Ok(Identity { person, by: format!("account {login}") })
     }
 }

@@ -1,10 +1,11 @@
 //! Logging in: what PAM asks, answered on the authority's own machine.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::grants::{approvers, known_grant};
 use super::{Authority, Done, NewRequest, known_person};
-use crate::config::Leftovers;
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
@@ -199,7 +200,7 @@ impl LoginService for Authority {
         backstop: Option<Backstop>,
     ) -> Result<Opened> {
         let boot = self.clock.boot()?;
-        let stays = attempt.action == Action::Login && self.config.leftovers == Leftovers::End;
+        let stays = attempt.action == Action::Login;
         let before = stays.then(|| Before::look(&attempt.login, uid));
         // Only in a scope of the session's own does systemd end anything.
         let backstop = backstop.filter(|_| anchor.scope.is_some());
@@ -242,18 +243,22 @@ impl LoginService for Authority {
                 ended: None,
             };
             let id = tx.add_session(&session)?;
-            if let Some(before) = before
-                && tx.stay(&session.host, &session.login)?.is_none()
-            {
-                tx.put_stay(&Stay {
-                    host: session.host.clone(),
-                    login: session.login.clone(),
-                    uid,
-                    began_at: now,
-                    began_boot_ms: session.opened_boot_ms,
-                    boot_id: session.boot_id.clone(),
-                    before,
-                })?;
+            if let Some(before) = before {
+                let mut stay = match tx.stay(&session.host, &session.login)? {
+                    Some(stay) => stay,
+                    None => Stay {
+                        host: session.host.clone(),
+                        login: session.login.clone(),
+                        uid,
+                        began_at: now,
+                        began_boot_ms: session.opened_boot_ms,
+                        boot_id: session.boot_id.clone(),
+                        people: BTreeSet::new(),
+                        before,
+                    },
+                };
+                stay.people.insert(session.person.clone());
+                tx.put_stay(&stay)?;
             }
             let detail = json!({
                 "session": id, "for": attempt.describe(), "who": who.by, "grants": cover.grants,

@@ -210,6 +210,7 @@ fn an_account_has_one_stay_on_a_host(open: Open<'_>) {
         began_at: at(1000),
         began_boot_ms: 1,
         boot_id: "b".into(),
+        people: [name("alice")].into(),
         before: Before::default(),
     };
     let tx = store.begin(Mode::Write).unwrap();

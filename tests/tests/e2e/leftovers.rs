@@ -12,6 +12,9 @@ on_both!(
     what_was_there_before_stays,
     a_job_of_a_crontab_that_nobody_touched_goes_on,
     a_shared_account_is_cleared_when_its_last_person_has_no_cover,
+    a_cgroup_named_like_a_session_hides_nothing,
+    what_hops_from_scope_to_scope_ends_with_its_session,
+    a_store_that_somebody_holds_up_is_freed,
 );
 
 /// Starts everything by which somebody could try to stay.
@@ -210,4 +213,65 @@ fn a_shared_account_is_cleared_when_its_last_person_has_no_cover(release: Releas
     assert!(!site.host.must("find /var/spool/cron/atjobs -user deploy -type f")?.is_empty());
     site.revoke(&bobs)?;
     nothing_left(&site, "deploy", Duration::from_secs(4))
+}
+
+fn a_cgroup_named_like_a_session_hides_nothing(release: Release) -> Result<()> {
+    let site = Site::set_up(release)?;
+    site.host.must("loginctl enable-linger deploy")?;
+    let hide = "d=/sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/session-5.scope; \
+                mkdir -p $d; echo $$ > $d/cgroup.procs; exec sleep 331";
+    // The second time, the cgroup is there from the first.
+    for _ in 0..2 {
+        let id = site.grant(&site.alice, "deploy", &[])?;
+        let mut terminal = site.session(&site.alice, "deploy")?;
+        terminal.type_line(&format!("systemd-run --user -q sh -c '{hide}'"))?;
+        running(&site, 331)?;
+        site.revoke(&id)?;
+        let gone = || site.host.run("pgrep -f 'sleep 331$'").is_ok_and(|found| found.code == 1);
+        wait_until("what was hidden is gone", Duration::from_secs(5), gone)?;
+        let over = || site.jitctl(&["sessions"]).is_ok_and(|said| said.said("Nobody is in."));
+        wait_until("the session is over", Duration::from_secs(5), over)?;
+    }
+    Ok(())
+}
+
+fn what_hops_from_scope_to_scope_ends_with_its_session(release: Release) -> Result<()> {
+    let site = Site::set_up(release)?;
+    let id = site.grant(&site.alice, "deploy", &[])?;
+    // bob has cover too, so that the account is not cleared when alice's ends.
+    site.grant(&site.bob, "deploy", &[])?;
+    let script = "[ $1 -gt 0 ] || exit 0\nsh $0 $(($1 - 1)) &\n";
+    std::fs::write(site.host.root().join("srv/hop.sh"), script)?;
+    let mut terminal = site.session(&site.alice, "deploy")?;
+    for _ in 0..3 {
+        terminal.type_line("systemd-run --user --scope -q sh /srv/hop.sh 20000")?;
+        terminal.expect("$ ")?;
+    }
+    let hops = || site.host.run("pgrep -f hop.sh").is_ok_and(|found| found.code == 0);
+    wait_until("something hops", Duration::from_secs(5), hops)?;
+    site.revoke(&id)?;
+    terminal.end_within(Duration::from_secs(5))?;
+    let over = || site.jitctl(&["sessions"]).is_ok_and(|said| said.said("Nobody is in."));
+    wait_until("the session is over", Duration::from_secs(10), over)?;
+    // Looked at often, as one that hops is seldom seen.
+    for _ in 0..20 {
+        ensure(!hops(), || "it hops on".to_owned())?;
+    }
+    Ok(())
+}
+
+fn a_store_that_somebody_holds_up_is_freed(release: Release) -> Result<()> {
+    let site = Site::set_up(release)?;
+    let id = site.grant(&site.alice, "alice", &[])?;
+    let mut terminal = site.session(&site.alice, "alice")?;
+    // A process of alice's own that holds SQLite's lock stands for a sudo that she keeps from going on.
+    let holder = "perl -MFcntl -e 'open(F, \"+<\", \"/var/lib/jit/jit.db-shm\") or die; \
+        my $l = pack(\"s s x![l!] l! l! i x![l!]\", F_WRLCK, 0, 120, 1, 0); \
+        fcntl(F, F_SETLK, $l) or die; ($<, $>) = ($ARGV[0], 0); sleep 60' $(id -u alice) \
+        > /dev/null 2>&1 & sleep 0.5";
+    site.host.must(holder)?;
+    site.revoke(&id)?;
+    terminal.end_within(Duration::from_secs(6))?;
+    site.host.must("journalctl -q -o cat -u jitd | grep 'was held up while it held'")?;
+    Ok(())
 }

@@ -82,8 +82,28 @@ fn nopasswd_and_the_end_of_a_long_command(release: Release, program: &str) -> Re
     ensure(said(&mut terminal, "pgrep -c -f 'sleep 32[12]$'")?.contains('0'), || terminal.screen())
 }
 
+/// bob, who may log in to alice's account, is not alice, whatever he starts there.
+fn what_somebody_runs_in_anothers_account_is_not_the_other(release: Release) -> Result<()> {
+    let site = site(release, "sudo", "NOPASSWD: ALL")?;
+    site.grant(&site.alice, "alice", &["--sudo"])?;
+    site.grant(&site.bob, "alice", &[])?;
+    let mut terminal = site.session(&site.bob, "alice")?;
+    for line in ["sudo -n id -un", "systemd-run --user -q --pipe --wait sudo -n id -un"] {
+        let answer = said(&mut terminal, line)?;
+        ensure(!answer.contains("root"), || terminal.screen())?;
+    }
+    // alice herself is alice.
+    let mut own = site.session(&site.alice, "alice")?;
+    ensure(said(&mut own, "sudo -n id -un")?.contains("root"), || own.screen())
+}
+
 mod bookworm {
     use super::*;
+
+    #[test]
+    fn in_anothers_account_one_is_not_the_other() -> Result<()> {
+        what_somebody_runs_in_anothers_account_is_not_the_other(Release::Bookworm)
+    }
 
     #[test]
     fn sudo_comes_and_goes() -> Result<()> {
@@ -98,6 +118,11 @@ mod bookworm {
 
 mod trixie {
     use super::*;
+
+    #[test]
+    fn in_anothers_account_one_is_not_the_other() -> Result<()> {
+        what_somebody_runs_in_anothers_account_is_not_the_other(Release::Trixie)
+    }
 
     #[test]
     fn sudo_comes_and_goes() -> Result<()> {
