@@ -247,7 +247,7 @@ fn what_hops_from_scope_to_scope_ends_with_its_session(release: Release) -> Resu
         terminal.type_line("systemd-run --user --scope -q sh /srv/hop.sh 20000")?;
         terminal.expect("$ ")?;
     }
-    let hops = || site.host.run("pgrep -f hop.sh").is_ok_and(|found| found.code == 0);
+    let hops = || site.host.run("pgrep -f '[h]op.sh'").is_ok_and(|found| found.code == 0);
     wait_until("something hops", Duration::from_secs(5), hops)?;
     site.revoke(&id)?;
     terminal.end_within(Duration::from_secs(5))?;
