@@ -6,11 +6,14 @@
 
 mod beforehand;
 mod certificates;
+mod change;
+mod evidence;
 mod extend;
 mod factors;
 mod grants;
 mod hosts;
 mod identify;
+mod inbox;
 mod keeper;
 mod log;
 mod login;
@@ -240,12 +243,13 @@ impl Authority {
         Ok(now)
     }
 
-    /// Looks for damage in the whole store.
+    /// Looks for damage in the whole store, and for living grants that nobody's approvals give.
     ///
     /// # Errors
     /// Tampered, saying what is damaged.
     pub fn check_store(&self) -> Result<()> {
-        self.store.check()
+        self.store.check()?;
+        self.check_grants()
     }
 
     /// The host this machine is.

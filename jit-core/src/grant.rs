@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! requested ──approve──▶ approved ──(window and clock)──▶ scheduled, active, ended
-//!     │                      └──revoke──▶ revoked
+//!     │  ▲ │                 ├──shorten──▶ approved, to a sooner end
+//!     │  └─┘ edit, withdraw   └──revoke───▶ revoked
 //!     ├──deny────▶ denied
 //!     ├──cancel──▶ cancelled
 //!     └──lapse───▶ lapsed
@@ -13,6 +14,8 @@
 mod action;
 mod actor;
 mod approval;
+mod canonical;
+mod change;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,7 +29,9 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Permission};
 pub use actor::{Actor, Program};
-pub use approval::{Approval, Way};
+pub use approval::{Approval, Digest, Evidence, Way, Yes};
+pub use canonical::NAMESPACE;
+pub use change::{Edit, Shortened};
 pub use state::{Phase, State};
 pub use window::Window;
 
@@ -66,6 +71,19 @@ pub struct Terms {
     pub role: Option<RoleName>,
     /// What sshd lets the session do.
     pub permissions: BTreeSet<Permission>,
+    /// Which version of the policy; none where root granted it alone.
+    #[serde(default)]
+    pub policy: String,
+}
+
+/// Where a request came from that was filed at a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The client's address, as sshd reports it.
+    pub rhost: Option<String>,
+    /// The terminal.
+    pub tty: Option<String>,
 }
 
 /// One object from request to end. See the module for its life.
@@ -74,13 +92,23 @@ pub struct Terms {
 pub struct Grant {
     id: GrantId,
     version: u64,
+    #[serde(default = "first")]
+    revision: u64,
     ask: Ask,
     terms: Terms,
     requested_by: Actor,
     requested_at: Timestamp,
+    #[serde(default)]
+    origin: Option<Origin>,
     lapses_at: Timestamp,
     approvals: Vec<Approval>,
     state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shortened: Option<Shortened>,
+}
+
+fn first() -> u64 {
+    1
 }
 
 impl Grant {
@@ -99,33 +127,23 @@ impl Grant {
         Ok(Grant {
             id,
             version: 1,
+            revision: 1,
             ask,
             terms,
             requested_by: by,
             requested_at: now,
+            origin: None,
             lapses_at: now.after(patience)?,
             approvals: Vec::new(),
             state: State::Requested,
+            shortened: None,
         })
     }
 
-    /// Adds one person's yes, which by itself opens nothing.
-    ///
-    /// # Errors
-    /// Conflict when no longer undecided; refused when the approver is the requester, or has
-    /// approved before.
-    pub fn approved_by(self, by: PersonName, now: Timestamp) -> Result<Self> {
-        let mut grant = self.undecided(now, "approved")?;
-        // The policy says so too. It stands here as well because no path may ever get round it.
-        if by == grant.ask.person {
-            return Err(Error::refused(format!("{by} can't approve {by}'s own request"))
-                .next("Somebody else has to."));
-        }
-        if grant.approvals.iter().any(|approval| approval.by == by) {
-            return Err(Error::refused(format!("{by} has approved {} already", grant.id)));
-        }
-        grant.approvals.push(Approval { by, at: now });
-        Ok(grant.next_version())
+    /// As filed from there.
+    pub(crate) fn filed_from(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// Gives the request its window: from now, or from the time asked for, to the end that follows
@@ -133,43 +151,40 @@ impl Grant {
     ///
     /// # Errors
     /// Conflict when no longer undecided; refused when the time asked for is over.
-    pub fn approve(self, way: Way, now: Timestamp) -> Result<Self> {
-        let mut grant = self.undecided(now, "approved")?;
-        let start = grant.ask.start.unwrap_or(now);
-        let end = start.after(grant.ask.duration)?;
+    pub fn approve(mut self, way: Way, now: Timestamp) -> Result<Self> {
+        self.check_undecided(now, "approved")?;
+        let start = self.ask.start.unwrap_or(now);
+        let duration = match way {
+            Way::People => self.approved_for(),
+            Way::Policy | Way::Root => self.ask.duration,
+        };
+        let end = start.after(duration)?;
         if end <= now {
-            return Err(Error::refused(format!("the time {} asked for is over", grant.id)));
+            return Err(Error::refused(format!("the time {} asked for is over", self.id)));
         }
         let window = Window::new(start.max(now), end)?;
-        grant.state = State::Approved { window, way };
-        Ok(grant.next_version())
-    }
-
-    /// On the terms of the role whose approvals are complete, which may be another than the one that
-    /// seemed nearest when it was asked for.
-    pub(crate) fn on_terms(mut self, terms: Terms) -> Self {
-        self.terms = terms;
-        self
+        self.state = State::Approved { window, way };
+        Ok(self.next_version())
     }
 
     /// Says no.
     ///
     /// # Errors
     /// Conflict when no longer undecided.
-    pub fn deny(self, by: Actor, reason: Option<Reason>, now: Timestamp) -> Result<Self> {
-        let mut grant = self.undecided(now, "denied")?;
-        grant.state = State::Denied { by, at: now, reason };
-        Ok(grant.next_version())
+    pub fn deny(mut self, by: Actor, reason: Option<Reason>, now: Timestamp) -> Result<Self> {
+        self.check_undecided(now, "denied")?;
+        self.state = State::Denied { by, at: now, reason };
+        Ok(self.next_version())
     }
 
     /// Takes the request back.
     ///
     /// # Errors
     /// Conflict when no longer undecided.
-    pub fn cancel(self, by: Actor, now: Timestamp) -> Result<Self> {
-        let mut grant = self.undecided(now, "cancelled")?;
-        grant.state = State::Cancelled { by, at: now };
-        Ok(grant.next_version())
+    pub fn cancel(mut self, by: Actor, now: Timestamp) -> Result<Self> {
+        self.check_undecided(now, "cancelled")?;
+        self.state = State::Cancelled { by, at: now };
+        Ok(self.next_version())
     }
 
     /// Puts on record that nobody decided in time.
@@ -236,6 +251,11 @@ impl Grant {
         self.version
     }
 
+    /// Which version of what is asked for this is: raised by every edit; starts at 1.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// What was asked for.
     pub fn ask(&self) -> &Ask {
         &self.ask
@@ -256,12 +276,17 @@ impl Grant {
         self.requested_at
     }
 
+    /// Where it was filed, if at a prompt.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
     /// When it lapses if nobody decides.
     pub fn lapses_at(&self) -> Timestamp {
         self.lapses_at
     }
 
-    /// The people who said yes.
+    /// Every yes that was given; [`Grant::counting`] are those that count.
     pub fn approvals(&self) -> &[Approval] {
         &self.approvals
     }
@@ -271,9 +296,14 @@ impl Grant {
         &self.state
     }
 
-    fn undecided(self, now: Timestamp, verb: &str) -> Result<Self> {
+    /// That it was made to end sooner.
+    pub fn shortened(&self) -> Option<&Shortened> {
+        self.shortened.as_ref()
+    }
+
+    fn check_undecided(&self, now: Timestamp, verb: &str) -> Result<()> {
         match self.phase(now) {
-            Phase::Requested => Ok(self),
+            Phase::Requested => Ok(()),
             _ => Err(self.illegal(verb, now)),
         }
     }

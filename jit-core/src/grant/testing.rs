@@ -19,7 +19,7 @@ pub(crate) fn requested(ask: Ask, now: u64) -> Grant {
     Grant::request(
         GrantId::random().unwrap(),
         ask.clone(),
-        Terms { role: None, permissions: [Permission::Pty].into() },
+        Terms { role: None, permissions: [Permission::Pty].into(), policy: String::new() },
         Actor::Person(ask.person),
         at(now),
         Span::from_secs(3600).unwrap(),
@@ -33,4 +33,10 @@ pub(crate) fn active(ask: Ask, now: u64) -> Grant {
 
 pub(crate) fn at(unix: u64) -> Timestamp {
     Timestamp::from_unix(unix).unwrap()
+}
+
+/// A yes to what is asked for now, proved by a record that these tests never look for.
+pub(crate) fn yes(grant: &Grant, most: Option<u64>) -> Yes {
+    let most = most.map(|secs| Span::from_secs(secs).unwrap());
+    Yes { to: grant.digest(most).unwrap(), most, evidence: Evidence::Factor { record: 1 } }
 }

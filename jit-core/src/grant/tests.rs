@@ -39,7 +39,7 @@ fn what_is_decided_stays_decided() {
     for grant in decided {
         let bob = PersonName::parse("bob").unwrap();
         assert!(grant.clone().approve(Way::Root, now).is_err());
-        assert!(grant.clone().approved_by(bob, now).is_err());
+        assert!(grant.clone().approved_by(bob, yes(&grant, None), now).is_err());
         assert!(grant.clone().deny(Actor::Root, None, now).is_err());
         assert!(grant.clone().cancel(Actor::Root, now).is_err());
         assert!(grant.clone().lapse(at(9999)).is_err());
@@ -61,11 +61,12 @@ fn an_undecided_request_lapses_and_then_nobody_can_approve_it() {
 fn nobody_approves_their_own_request_or_twice() {
     let grant = requested(ask("alice", 60), 1000);
     let alice = PersonName::parse("ALICE").unwrap();
-    assert!(grant.clone().approved_by(alice, at(1001)).is_err());
+    assert!(grant.clone().approved_by(alice, yes(&grant, None), at(1001)).is_err());
     let bob = PersonName::parse("bob").unwrap();
-    let once = grant.approved_by(bob.clone(), at(1001)).unwrap();
+    let given = yes(&grant, None);
+    let once = grant.approved_by(bob.clone(), given.clone(), at(1001)).unwrap();
     assert_eq!(once.version(), 2);
-    assert!(once.approved_by(bob, at(1002)).is_err());
+    assert!(once.approved_by(bob, given, at(1002)).is_err());
 }
 
 #[test]
