@@ -19,6 +19,7 @@ mod log;
 mod login;
 mod people;
 mod recovery;
+mod reexamine;
 mod setup;
 mod sshd;
 

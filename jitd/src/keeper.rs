@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use jit_core::authority::{Authority, Watched};
-use jit_core::config::Leftovers;
+use jit_core::config::{Leftovers, OnChange};
 use jit_core::grant::{Action, Actor, Program};
 use jit_core::id::GrantId;
 use jit_core::session::{EndReason, Session};
@@ -52,6 +52,11 @@ pub(crate) struct Keeper<'a> {
     warned: BTreeSet<(u64, Timestamp, u64)>,
     /// Whether a session ended since stays were looked at.
     some_ended: bool,
+    /// The version of the policy by which living grants were looked at last.
+    policy: Option<String>,
+    /// The version seen at the last look.
+    policy_seen: Option<String>,
+    policy_unreadable: bool,
     /// The last trouble told, so that each is told once and not at every tick.
     trouble: Option<String>,
 }
@@ -65,6 +70,9 @@ impl<'a> Keeper<'a> {
             ticks: 0,
             warned: BTreeSet::new(),
             some_ended: false,
+            policy: None,
+            policy_seen: None,
+            policy_unreadable: false,
             trouble: None,
         }
     }
@@ -82,7 +90,8 @@ impl<'a> Keeper<'a> {
             Ok(()) => self.trouble = None,
             Err(error) => self.tell(&error),
         }
-        let steps: [fn(&mut Self) -> Result<()>; 3] = [Self::end_due, Self::warn, Self::end_stays];
+        let steps: [fn(&mut Self) -> Result<()>; 4] =
+            [Self::end_due, Self::warn, Self::end_stays, Self::reexamine];
         for step in steps {
             if let Err(error) = step(self) {
                 self.tell(&error);
@@ -225,6 +234,37 @@ impl<'a> Keeper<'a> {
             }
             self.authority.stay_ended(&stay, &taken)?;
         }
+        Ok(())
+    }
+
+    /// Ends what the policy no longer gives: at once when it changed, and now and then for what was
+    /// being decided by the old one while it did.
+    fn reexamine(&mut self) -> Result<()> {
+        if self.authority.config().on_change == OnChange::Keep || !self.ticks.is_multiple_of(LOOK) {
+            return Ok(());
+        }
+        let policy = match self.authority.policy() {
+            Ok(policy) => policy,
+            // Told once: it may stay so for long, and nothing is taken from anybody meanwhile.
+            Err(error) => {
+                let told = std::mem::replace(&mut self.policy_unreadable, true);
+                return if told { Ok(()) } else { Err(error) };
+            }
+        };
+        self.policy_unreadable = false;
+        // Twice the same: a file that is still being written is no policy yet.
+        if self.policy_seen.as_ref() != Some(&policy.version) {
+            self.policy_seen = Some(policy.version);
+            return Ok(());
+        }
+        let examined = self.policy.as_ref() == Some(&policy.version);
+        if examined && !self.ticks.is_multiple_of(LAPSE) {
+            return Ok(());
+        }
+        for id in self.authority.reexamine(&policy)? {
+            eprintln!("jitd: revoked {id}: the policy no longer gives it");
+        }
+        self.policy = Some(policy.version);
         Ok(())
     }
 

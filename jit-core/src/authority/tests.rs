@@ -1,5 +1,9 @@
 //! The verbs of the authority on a real store.
 
+mod evidence;
+mod life;
+mod reexamine;
+
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
@@ -269,6 +273,8 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
     assert!(desk.authority.request(&new("alice", 60)).is_err());
     desk.authority.suspend(&Actor::Root, &person("alice"), false).unwrap();
+    assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0, "resuming gives nothing back");
+    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 600_000);
     desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
