@@ -244,13 +244,12 @@ impl Authority {
         Ok(now)
     }
 
-    /// Looks for damage in the whole store, and for living grants that nobody's approvals give.
+    /// Looks for damage in the whole store.
     ///
     /// # Errors
     /// Tampered, saying what is damaged.
     pub fn check_store(&self) -> Result<()> {
-        self.store.check()?;
-        self.check_grants()
+        self.store.check()
     }
 
     /// The host this machine is.

@@ -301,7 +301,8 @@ impl Grant {
         self.shortened.as_ref()
     }
 
-    fn check_undecided(&self, now: Timestamp, verb: &str) -> Result<()> {
+    /// That nobody has decided.
+    pub(crate) fn check_undecided(&self, now: Timestamp, verb: &str) -> Result<()> {
         match self.phase(now) {
             Phase::Requested => Ok(()),
             _ => Err(self.illegal(verb, now)),

@@ -72,7 +72,8 @@ impl Authority {
                 Deed::Cancel | Deed::Edit => {
                     acting_person(tx, by)?;
                     canceller_counts(&grant, by)?;
-                    grant.clone().cancel(actor.clone(), now)?;
+                    let verb = if deed == Deed::Edit { "edited" } else { "cancelled" };
+                    grant.check_undecided(now, verb)?;
                 }
             }
             Ok(grant)

@@ -16,8 +16,11 @@ const LARGEST_SIGNATURE: usize = 4096;
 const TOUCHED: u8 = 1;
 
 impl Authority {
-    /// Checks every living grant's window and approvals; says which one is not what was decided.
-    pub(super) fn check_grants(&self) -> Result<()> {
+    /// Checks every living grant's window, and what proves its approvals.
+    ///
+    /// # Errors
+    /// Tampered or refused, naming the first grant that is not what was approved.
+    pub fn check_grants(&self) -> Result<()> {
         self.read(|tx, now| {
             let alive = super::grants::alive(tx, None, now)?;
             alive.iter().try_for_each(|grant| check_approvals(tx, grant))

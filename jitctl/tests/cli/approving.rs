@@ -42,7 +42,7 @@ fn a_signature_of_ssh_keygen_approves_and_no_code_is_asked() {
     assert_eq!(said["approvals"][0]["for_at_most_seconds"], 600);
     desk.run(&["show", &id]).code(0).says("by bob, with a signature, for at most 10m");
     // An approval is looked at again for each certificate.
-    desk.run(&["doctor"]).says("the store is undamaged");
+    desk.run(&["doctor"]).says("every grant in force is what was approved");
     let keys = desk.run(&["user", "key", "bob", "--list", "--json"]).code(0).json();
     let fingerprint = keys[0]["fingerprint"].as_str().unwrap().to_owned();
     desk.run(&["user", "key", "bob", "--remove", &fingerprint]).code(0);

@@ -9,7 +9,7 @@ use tests::{Instance, instance};
 fn a_policy_that_no_longer_gives_it_ends_the_session() -> Result<()> {
     let i = Instance::start()?;
     let target = i.at_web(&i.alice.name);
-    let id = i.request(&i.alice, &target, &[])?;
+    let id = i.request(&i.alice, &target, &["--for", "30m"])?;
     i.approve(&i.bob, &id)?;
     let _terminal = i.session(&i.alice, "web-1")?;
     let gone = || of_account(&i.alice.name).is_ok_and(|processes| processes.is_empty());

@@ -103,7 +103,7 @@ fn a_signature_whose_key_is_gone_issues_no_certificate() {
     desk.authority.remove_key(&Actor::Root, &person("bob"), &key.fingerprint).unwrap();
     let error = issue(&desk, &asked).unwrap_err();
     assert!(error.what().contains("not by an enrolled key"), "{error}");
-    assert!(desk.authority.check_store().is_err());
+    assert!(desk.authority.check_grants().is_err());
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn a_grant_written_into_the_database_gives_no_access_and_is_reported() {
         .unwrap();
         let asked = desk.authority.request(&new("alice", 600)).unwrap();
         let (waiting, _) = desk.approve(asked.id(), "bob").unwrap();
-        desk.authority.check_store().unwrap();
+        desk.authority.check_grants().unwrap();
         forge(&desk, &waiting, |grant| edit(grant));
         assert_eq!(enters(&desk).unwrap_err().kind(), Kind::Tampered, "{what}");
         assert_eq!(issue(&desk, &waiting).unwrap_err().kind(), Kind::Tampered, "{what}");
-        let error = desk.authority.check_store().unwrap_err();
+        let error = desk.authority.check_grants().unwrap_err();
         assert!(error.what().contains(asked.id().as_str()), "{what}: {error}");
     }
 }
@@ -216,7 +216,7 @@ fn an_approver_written_into_the_database_proves_nothing() {
         });
         let error = issue(&desk, &asked).unwrap_err();
         assert!(error.what().contains("nothing proves the approval"), "{error}");
-        assert_eq!(desk.authority.check_store().unwrap_err().kind(), Kind::Tampered);
+        assert_eq!(desk.authority.check_grants().unwrap_err().kind(), Kind::Tampered);
     }
     let (grant, _) = desk.authority.grant(asked.id()).unwrap();
     let forged = signed(&asked, None, 77, NAMESPACE);
@@ -225,7 +225,7 @@ fn an_approver_written_into_the_database_proves_nothing() {
     });
     let error = issue(&desk, &asked).unwrap_err();
     assert!(error.what().contains("not by an enrolled key"), "{error}");
-    assert!(desk.authority.check_store().is_err());
+    assert!(desk.authority.check_grants().is_err());
 }
 
 #[test]

@@ -174,8 +174,10 @@ fn a_request_at_a_prompt_remembers_where_it_came_from() {
     assert_eq!(desk.authority.request(&new("alice", 60)).unwrap().origin(), None);
 }
 
+type Racer<'a> = &'a (dyn Fn(&Authority) -> Result<()> + Sync);
+
 /// Runs each verb on a request at once, each with a view of the store of its own.
-fn race(desk: &Desk, verbs: &[&(dyn Fn(&Authority) -> Result<()> + Sync)]) -> Vec<Result<()>> {
+fn race(desk: &Desk, verbs: &[Racer<'_>]) -> Vec<Result<()>> {
     let start = Barrier::new(verbs.len());
     std::thread::scope(|scope| {
         let racers: Vec<_> = verbs
