@@ -6,16 +6,20 @@
 
 mod beforehand;
 mod certificates;
+mod change;
+mod evidence;
 mod extend;
 mod factors;
 mod grants;
 mod hosts;
 mod identify;
+mod inbox;
 mod keeper;
 mod log;
 mod login;
 mod people;
 mod recovery;
+mod reexamine;
 mod setup;
 mod sshd;
 

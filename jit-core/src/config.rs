@@ -39,6 +39,8 @@ pub struct Config {
     pub default_duration: Span,
     /// How long a login waits at its prompt for a decision. sshd's LoginGraceTime must be longer.
     pub prompt_wait: Span,
+    /// What becomes of living grants that the policy no longer gives, or whose person is suspended.
+    pub on_change: OnChange,
     /// How much earlier than now a certificate opens, for hosts whose clock is behind.
     pub clock_skew: Span,
     /// What becomes of what an account set to run on its own, once nobody has cover for it.
@@ -64,6 +66,16 @@ pub enum Leftovers {
     /// They are taken away.
     End,
     /// They stay.
+    Keep,
+}
+
+/// What becomes of living grants when the policy changes so that it would not give them any more, or
+/// their person is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// They are revoked.
+    End,
+    /// They run to their end; those of a suspended person cover nothing until they may act again.
     Keep,
 }
 
@@ -98,6 +110,8 @@ struct Raw {
     #[serde(default)]
     request: RawRequest,
     #[serde(default)]
+    grant: RawGrant,
+    #[serde(default)]
     certificate: RawCertificate,
     #[serde(default)]
     session: RawSession,
@@ -122,6 +136,12 @@ struct RawRequest {
     expires: Option<Spanned<String>>,
     default_duration: Option<Spanned<String>>,
     prompt_wait: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawGrant {
+    on_change: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -160,6 +180,7 @@ const KEYS: &[Keys] = &[
             "exempt_logins",
             "factor",
             "request",
+            "grant",
             "certificate",
             "session",
             "log",
@@ -168,6 +189,7 @@ const KEYS: &[Keys] = &[
     },
     Keys { table: "factor", keys: &["second_factor", "attempts", "period", "lockout"] },
     Keys { table: "request", keys: &["expires", "default_duration", "prompt_wait"] },
+    Keys { table: "grant", keys: &["on_change"] },
     Keys { table: "certificate", keys: &["clock_skew"] },
     Keys { table: "session", keys: &["leftovers"] },
     Keys { table: "log", keys: &["syslog_socket"] },
@@ -262,6 +284,18 @@ impl Config {
             request_expires: span(&raw.request.expires, 3600, 31 * 86_400)?,
             default_duration: span(&raw.request.default_duration, 1800, 31 * 86_400)?,
             prompt_wait: span(&raw.request.prompt_wait, 50, 600)?,
+            on_change: match &raw.grant.on_change {
+                None => OnChange::End,
+                Some(word) => match word.get_ref().as_str() {
+                    "end" => OnChange::End,
+                    "keep" => OnChange::Keep,
+                    _ => {
+                        return Err(
+                            file.error_at(&word.span(), "on_change is neither end nor keep")
+                        );
+                    }
+                },
+            },
             clock_skew: span(&raw.certificate.clock_skew, 30, 300)?,
             leftovers: match &raw.session.leftovers {
                 None => Leftovers::End,
@@ -334,6 +368,7 @@ mod tests {
         assert!(error("host = ").contains(":1:"));
         assert!(error("host = 'a'\n[factor]\nsecond_factor = 'optional'").contains(":3:"));
         assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
+        assert!(error("host = 'a'\n[grant]\non_change = 'ask'").contains(":3:"));
     }
 
     /// Each table's keys are those its struct has: a key of the one that the other lacks would be
@@ -343,7 +378,7 @@ mod tests {
         let full = "host='a'\nstate_dir='/a'\nrun_dir='/a'\nmaster_key_file='/a'\npolicy_file='/a'\n\
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
-            [certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
+            [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use jit_core::config::DEFAULT_PATH;
-use jit_core::id::GrantId;
 use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
-pub use grants::{Approve, Cancel, Deny, Explain, Extend, Grant, List, Request, Revoke, Terms};
+pub use grants::{
+    Approve, Cancel, Deny, Edit, Explain, Extend, Grant, Inbox, List, Request, Revoke, Shorten,
+    Show, Terms, Withdraw,
+};
 pub use recovery::{Backup, Restore};
 pub use target::Target;
 
@@ -90,8 +92,14 @@ Examples:
     Policy(Policy),
     /// File a request for somebody
     Request(Request),
+    /// Change a request that nobody has decided yet
+    Edit(Edit),
+    /// List what waits for a person's approval
+    Inbox(Inbox),
     /// Say yes to a request, in the name of a person who proves it with a code
     Approve(Approve),
+    /// Take an approval back before it took effect
+    Withdraw(Withdraw),
     /// Say no to a request
     Deny(Deny),
     /// Take a request back
@@ -100,16 +108,14 @@ Examples:
     Grant(Grant),
     /// Ask for more time at the end of a grant
     Extend(Extend),
+    /// Make a grant end sooner
+    Shorten(Shorten),
     /// Take access away
     Revoke(Revoke),
     /// List grants and requests
     List(List),
     /// Show everything about one grant
-    #[command(after_help = "Example:\n  jitctl show k7q2-m9xd")]
-    Show {
-        /// The grant's id
-        id: GrantId,
-    },
+    Show(Show),
     /// Say whether somebody has access, or how they could get it
     Explain(Explain),
     /// Show the sessions on this host and the time they have left

@@ -1,12 +1,15 @@
 //! The commands, a file for each noun. Each asks the authority and prints what came of it.
 
+mod approve;
 mod audit;
 mod backup;
+mod change;
 mod decide;
 mod doctor;
 mod explain;
 mod grant;
 mod host;
+mod inbox;
 mod list;
 mod mfa;
 mod policy;
@@ -70,13 +73,17 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Host(command) => host::run(&desk, command),
         Command::Request(request) => request::run(&desk, request),
         Command::Extend(extend) => request::extend(&desk, extend),
-        Command::Approve(approve) => decide::approve(&desk, approve),
+        Command::Edit(edit) => change::edit(&desk, edit),
+        Command::Inbox(inbox) => inbox::run(&desk, inbox),
+        Command::Approve(approve) => approve::run(&desk, approve),
+        Command::Withdraw(withdraw) => change::withdraw(&desk, withdraw),
         Command::Deny(deny) => decide::deny(&desk, deny),
         Command::Cancel(cancel) => decide::cancel(&desk, cancel),
         Command::Grant(grant) => grant::run(&desk, grant),
+        Command::Shorten(shorten) => change::shorten(&desk, shorten),
         Command::Revoke(revoke) => grant::revoke(&desk, revoke),
         Command::List(filter) => list::run(&desk, filter),
-        Command::Show { id } => list::show(&desk, id),
+        Command::Show(show) => list::show(&desk, show),
         Command::Explain(question) => explain::run(&desk, question),
         Command::Sessions => sessions::run(&desk),
         Command::Audit(command) => audit::run(&desk, command),

@@ -1,8 +1,8 @@
 //! How a grant is shown: to people in a table, in facts or in a sentence, to programs as JSON.
 
-use jit_core::grant::{Grant, Phase, State, Way, Window};
+use jit_core::grant::{Approval, Evidence, Grant, Origin, Phase, State, Way, Window};
 use jit_core::name::Place;
-use jit_core::time::Timestamp;
+use jit_core::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use crate::output::{cut, facts, joined, table};
@@ -14,7 +14,16 @@ pub fn json(grant: &Grant, now: Timestamp) -> Value {
     let approvals: Vec<_> = grant
         .approvals()
         .iter()
-        .map(|approval| json!({ "by": approval.by, "at": approval.at.rfc3339() }))
+        .map(|approval| {
+            json!({
+                "by": approval.by,
+                "at": approval.at.rfc3339(),
+                "counts": grant.counts(approval),
+                "for_at_most_seconds": approval.most.map(Span::secs),
+                "proved_by": approval.evidence.as_ref().map(proved_by),
+                "withdrawn_at": approval.withdrawn_at.map(Timestamp::rfc3339),
+            })
+        })
         .collect();
     json!({
         "id": grant.id(),
@@ -31,9 +40,15 @@ pub fn json(grant: &Grant, now: Timestamp) -> Value {
         "permissions": grant.terms().permissions,
         "requested_by": grant.requested_by(),
         "requested_at": grant.requested_at().rfc3339(),
+        "revision": grant.revision(),
+        "asked_from": grant.origin(),
         "lapses_at": grant.lapses_at().rfc3339(),
         "not_before": window.map(|window| window.not_before.rfc3339()),
         "not_after": window.map(|window| window.not_after.rfc3339()),
+        "shortened": grant.shortened().map(|shortened| {
+            json!({ "by": shortened.by, "at": shortened.at.rfc3339(),
+                "from": shortened.from.rfc3339() })
+        }),
         "approvals": approvals,
         "way": match grant.state() {
             State::Approved { way, .. } => Some(way),
@@ -99,7 +114,11 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
         ("access", access(grant)),
         ("reason", ask.reason.to_string()),
         ("filed", format!("{} by {}", grant.requested_at().local(), grant.requested_by())),
+        ("asked from", asked_from(grant)),
     ];
+    if grant.revision() > 1 {
+        lines.push(("edited", format!("revision {}", grant.revision())));
+    }
     if let Some(start) = ask.start {
         lines.push(("from", start.local()));
     }
@@ -113,7 +132,7 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
     let permissions = grant.terms().permissions.iter().map(|permission| permission.key_option());
     lines.push(("ssh allows", joined(permissions, " ")));
     for approval in grant.approvals() {
-        lines.push(("approved", format!("{} by {}", approval.at.local(), approval.by)));
+        lines.push(("approved", yes(grant, approval)));
     }
     if let State::Approved { way: Way::Policy, .. } = grant.state() {
         lines.push(("approved", "by the policy".into()));
@@ -121,6 +140,11 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
     if let Some(window) = had_window(grant) {
         let window = format!("{} to {}", window.not_before.local(), window.not_after.local());
         lines.push(("window", window));
+    }
+    if let Some(shortened) = grant.shortened() {
+        let from = shortened.from.local();
+        let text = format!("{} by {}, from {from}", shortened.at.local(), shortened.by);
+        lines.push(("shortened", text));
     }
     match grant.state() {
         State::Requested => lines.push(("lapses", grant.lapses_at().local())),
@@ -138,6 +162,44 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
         }
     }
     format!("Grant {} is {}.\n{}", grant.id(), grant.phase(now), facts(&lines))
+}
+
+/// Where it was asked for.
+fn asked_from(grant: &Grant) -> String {
+    match grant.origin() {
+        Some(Origin { rhost, tty }) => {
+            let rhost = rhost.as_deref().filter(|rhost| !rhost.is_empty());
+            let tty = tty.as_deref().filter(|tty| !tty.is_empty());
+            let on = tty.map(|tty| format!(", on {tty}")).unwrap_or_default();
+            format!("{}{on}", rhost.unwrap_or("this machine"))
+        }
+        None => "the authority, by root".to_owned(),
+    }
+}
+
+/// One person's yes, and why it does not count where it doesn't.
+fn yes(grant: &Grant, approval: &Approval) -> String {
+    let Approval { by, at, most, evidence, withdrawn_at, .. } = approval;
+    let mut text = format!("{} by {by}", at.local());
+    if let Some(evidence) = evidence {
+        text.push_str(&format!(", with a {}", proved_by(evidence)));
+    }
+    if let Some(most) = most {
+        text.push_str(&format!(", for at most {most}"));
+    }
+    if let Some(at) = withdrawn_at {
+        text.push_str(&format!("; taken back {}", at.local()));
+    } else if !grant.counts(approval) {
+        text.push_str("; does not count, as the request was edited since");
+    }
+    text
+}
+
+fn proved_by(evidence: &Evidence) -> &'static str {
+    match evidence {
+        Evidence::Factor { .. } => "code",
+        Evidence::Signature { .. } => "signature",
+    }
 }
 
 /// What an approved grant gives, as a sentence, and what its holder types.
@@ -191,7 +253,6 @@ mod tests {
     use jit_core::grant::{Actor, Ask, Terms};
     use jit_core::id::GrantId;
     use jit_core::name::{Login, PersonName, Reason};
-    use jit_core::time::Span;
 
     fn at(unix: u64) -> Timestamp {
         Timestamp::from_unix(unix).unwrap()
@@ -208,7 +269,7 @@ mod tests {
             extends: None,
             reason: Reason::parse("INC-7 disk full").unwrap(),
         };
-        let terms = Terms { role: None, permissions: [].into() };
+        let terms = Terms { role: None, permissions: [].into(), policy: String::new() };
         let id = GrantId::parse("k7q2-m9xd").unwrap();
         let patience = Span::parse("1h").unwrap();
         Grant::request(id, ask, terms, Actor::Root, at(10_000), patience).unwrap()

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use jit_core::authority::{Authority, Watched};
-use jit_core::config::Leftovers;
+use jit_core::config::{Leftovers, OnChange};
 use jit_core::grant::{Action, Actor, Program};
 use jit_core::id::GrantId;
 use jit_core::session::{EndReason, Session};
@@ -70,6 +70,11 @@ pub(crate) struct Keeper<'a> {
     ended: VecDeque<Ended>,
     /// Wall clock less boot clock, at the last look.
     clocks_apart_ms: u64,
+    /// The version of the policy by which living grants were looked at last.
+    policy: Option<String>,
+    /// The version seen at the last look.
+    policy_seen: Option<String>,
+    policy_unreadable: bool,
     /// The last trouble told, so that each is told once and not at every tick.
     trouble: Option<String>,
 }
@@ -85,6 +90,9 @@ impl<'a> Keeper<'a> {
             some_ended: false,
             ended: VecDeque::new(),
             clocks_apart_ms: 0,
+            policy: None,
+            policy_seen: None,
+            policy_unreadable: false,
             trouble: None,
         }
     }
@@ -102,12 +110,13 @@ impl<'a> Keeper<'a> {
             Ok(()) => self.trouble = None,
             Err(error) => self.tell(&error),
         }
-        let steps: [fn(&mut Self) -> Result<()>; 5] = [
+        let steps: [fn(&mut Self) -> Result<()>; 6] = [
             Self::end_due,
             Self::record_ends,
             Self::release_those_who_left,
             Self::warn,
             Self::end_stays,
+            Self::reexamine,
         ];
         for step in steps {
             if let Err(error) = step(self) {
@@ -269,6 +278,39 @@ impl<'a> Keeper<'a> {
             }
             self.authority.stay_ended(&stay, &taken)?;
         }
+        Ok(())
+    }
+
+    /// Ends what the policy no longer gives: at once when it changed, and now and then for what was
+    /// being decided by the old one while it did.
+    fn reexamine(&mut self) -> Result<()> {
+        if self.authority.config().on_change == OnChange::Keep || !self.ticks.is_multiple_of(LOOK) {
+            return Ok(());
+        }
+        let policy = match self.authority.policy() {
+            Ok(policy) => policy,
+            // Told once: it may stay so for long, and nothing is taken from anybody meanwhile.
+            Err(error) => {
+                let told = std::mem::replace(&mut self.policy_unreadable, true);
+                return if told { Ok(()) } else { Err(error) };
+            }
+        };
+        self.policy_unreadable = false;
+        // Twice the same: a file that is still being written is no policy yet.
+        if self.policy_seen.as_ref() != Some(&policy.version) {
+            self.policy_seen = Some(policy.version);
+            return Ok(());
+        }
+        let examined = self.policy.as_ref() == Some(&policy.version);
+        if examined && !self.ticks.is_multiple_of(LAPSE) {
+            return Ok(());
+        }
+        for id in self.authority.reexamine(&policy)? {
+            eprintln!("jitd: revoked {id}: the policy no longer gives it");
+            // What we change ourselves changes no marker.
+            self.marker = None;
+        }
+        self.policy = Some(policy.version);
         Ok(())
     }
 

@@ -103,18 +103,21 @@ fn would_pass(
     if issued.is_none() {
         return no(format!("no certificate {serial} like it is on record"));
     }
-    match meaning.phase {
-        Some(Phase::Active) => {}
-        Some(phase) => return no(format!("its grant {} is {phase}", key_id.grant)),
-        None => return no(format!("there is no grant {}", key_id.grant)),
-    }
+    // Before the grant: suspending somebody ends it, too, and is what there is to know.
     match authority.person(&key_id.person) {
-        Ok(person) if person.suspended => no(format!("{} is suspended", key_id.person)),
-        Err(error) if error.kind() == Kind::NotFound => {
-            no(format!("there is no person {}", key_id.person))
+        Ok(person) if person.suspended => {
+            return no(format!("{} is suspended", key_id.person));
         }
-        Err(error) => Err(error),
-        Ok(_) => Ok(()),
+        Err(error) if error.kind() == Kind::NotFound => {
+            return no(format!("there is no person {}", key_id.person));
+        }
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    match meaning.phase {
+        Some(Phase::Active) => Ok(()),
+        Some(phase) => no(format!("its grant {} is {phase}", key_id.grant)),
+        None => no(format!("there is no grant {}", key_id.grant)),
     }
 }
 

@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: the module beside others, interleaved, and signing beside the bare
-//! signature. Machines differ and are noisy; the ratios are what counts.
+//! `cargo xtask bench`: the module beside others, interleaved, a login's grant check with few and
+//! with many grants, and signing beside the bare signature. Machines differ and are noisy; the
+//! ratios are what counts.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,6 +23,7 @@ pub fn run() -> Result<()> {
     bench.logins()?;
     bench.memory()?;
     module_size()?;
+    grant_check()?;
     signing()
 }
 
@@ -170,9 +172,19 @@ fn module_size() -> Result<()> {
 
 fn signing() -> Result<()> {
     println!("Certificates signed:");
+    example("ssh-ca", "signing_rate")
+}
+
+fn grant_check() -> Result<()> {
+    println!("Grants in the store:");
+    example("jit-core", "grant_check")
+}
+
+/// Runs an example that measures, and prints what it says.
+fn example(package: &str, name: &str) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["run", "--quiet", "--release", "--locked", "-p", "ssh-ca"]);
-    cargo.args(["--example", "signing_rate"]).current_dir(product::workspace());
+    cargo.args(["run", "--quiet", "--release", "--locked", "-p", package]);
+    cargo.args(["--example", name]).current_dir(product::workspace());
     let said = run_within(&mut cargo, "", Duration::from_secs(900))?;
     ensure(said.code == 0, || said.told())?;
     print!("{}", said.stdout);

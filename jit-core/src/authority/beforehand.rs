@@ -24,6 +24,12 @@ pub enum Deed {
     Deny,
     /// [`Authority::cancel`]
     Cancel,
+    /// [`Authority::edit`]
+    Edit,
+    /// [`Authority::withdraw`]
+    Withdraw,
+    /// [`Authority::shorten`]
+    Shorten,
 }
 
 impl Deed {
@@ -32,6 +38,9 @@ impl Deed {
             Deed::Approve => "grant.approve",
             Deed::Deny => "grant.deny",
             Deed::Cancel => "grant.cancel",
+            Deed::Edit => "grant.edit",
+            Deed::Withdraw => "grant.withdraw",
+            Deed::Shorten => "grant.shorten",
         }
     }
 }
@@ -49,16 +58,22 @@ impl Authority {
             let grant = known_grant(tx, id)?;
             match deed {
                 Deed::Approve => {
-                    approver_counts(tx, &policy, grant.clone(), by, now)?;
+                    approver_counts(tx, &policy, &grant, by, now)?;
                 }
                 Deed::Deny => {
                     denier_counts(tx, &policy, &grant, by)?;
                     grant.clone().deny(actor.clone(), None, now)?;
                 }
-                Deed::Cancel => {
+                Deed::Withdraw => {
+                    acting_person(tx, by)?;
+                    grant.clone().withdraw(by, now)?;
+                }
+                Deed::Shorten => shortener_counts(tx, &policy, &grant, by)?,
+                Deed::Cancel | Deed::Edit => {
                     acting_person(tx, by)?;
                     canceller_counts(&grant, by)?;
-                    grant.clone().cancel(actor.clone(), now)?;
+                    let verb = if deed == Deed::Edit { "edited" } else { "cancelled" };
+                    grant.check_undecided(now, verb)?;
                 }
             }
             Ok(grant)
@@ -78,23 +93,40 @@ impl Authority {
     }
 }
 
-/// The grant with `by`'s yes added, and who asked, if that yes counts.
+/// Who asked, if `by`'s yes to it counts.
 pub(super) fn approver_counts(
     tx: &dyn Tx,
     policy: &Policy,
-    grant: Grant,
+    grant: &Grant,
     by: &PersonName,
     now: Timestamp,
-) -> Result<(Grant, Person)> {
+) -> Result<Person> {
     let approver = acting_person(tx, by)?;
     let requester = acting_person(tx, &grant.ask().person)?;
     // Twice and oneself are refused here, before the policy is asked.
-    let grant = grant.approved_by(by.clone(), now)?;
-    if !decides(tx, policy, &grant, &approver, &requester)? {
+    grant.can_be_approved_by(by, now)?;
+    if !decides(tx, policy, grant, &approver, &requester)? {
         return Err(Error::refused(format!("{by} is not among those who approve this"))
             .next(format!("jitctl show {}", grant.id())));
     }
-    Ok((grant, requester))
+    Ok(requester)
+}
+
+/// Whoever approved it may make it shorter, and whoever could.
+pub(super) fn shortener_counts(
+    tx: &dyn Tx,
+    policy: &Policy,
+    grant: &Grant,
+    by: &PersonName,
+) -> Result<()> {
+    let requester = known_person(tx, &grant.ask().person)?;
+    let who = acting_person(tx, by)?;
+    let approved = grant.counting().any(|approval| approval.by == *by);
+    if !approved && !decides(tx, policy, grant, &who, &requester)? {
+        return Err(Error::refused(format!("{by} is not among those who decide this"))
+            .next(format!("jitctl show {}", grant.id())));
+    }
+    Ok(())
 }
 
 pub(super) fn denier_counts(

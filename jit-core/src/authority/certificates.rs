@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::evidence::check_approvals;
 use super::grants::known_grant;
 use super::{Authority, Done, acting_person};
 use crate::certificate::{KeyId, Specification, principal};
@@ -76,7 +77,8 @@ impl Authority {
     /// one that could not be recorded is never seen.
     ///
     /// # Errors
-    /// Refused when the grant is not active or the person suspended; whatever `sign` fails with.
+    /// Refused when the grant is not active, an approval of it is not proved any more, or the person
+    /// is suspended; whatever `sign` fails with.
     pub fn issue<C>(
         &self,
         actor: &Actor,
@@ -95,6 +97,7 @@ impl Authority {
                 ))
                 .next(format!("jitctl show {id}")));
             };
+            check_approvals(tx, &grant)?;
             // A host whose clock is a little behind lets the person in; the end is never moved.
             let opens = window.not_before.before(self.config.clock_skew);
             let specification = Specification {

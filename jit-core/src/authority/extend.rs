@@ -41,7 +41,7 @@ impl Authority {
             reason: reason.unwrap_or(&asked.reason).clone(),
             ..asked.clone()
         };
-        self.request(&NewRequest { ask, by: by.clone() })
+        self.request(&NewRequest { ask, by: by.clone(), origin: None })
     }
 }
 

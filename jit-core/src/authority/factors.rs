@@ -1,11 +1,12 @@
 //! Enrolling, resetting and checking second factors.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
 use crate::factor::{Code, Enrolled, Factors, PersonOrNobody, Verdict, recovery, totp};
-use crate::grant::Actor;
+use crate::grant::{Actor, Digest, Evidence};
+use crate::id::GrantId;
 use crate::name::PersonName;
 use crate::secret::SecretText;
 use crate::store::Tx;
@@ -140,17 +141,42 @@ impl Authority {
     /// # Errors
     /// Refused when it is not accepted, saying how.
     pub fn prove(&self, name: &PersonName, typed: &str, what_for: &str) -> Result<()> {
+        self.prove_for(name, typed, json!({ "for": what_for })).map(drop)
+    }
+
+    /// As [`Authority::prove`], as the proof of a yes to what has this digest, and of no other.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prove_approval(
+        &self,
+        name: &PersonName,
+        typed: &str,
+        id: &GrantId,
+        digest: &Digest,
+    ) -> Result<Evidence> {
+        let what_for = format!("approve {id}");
+        let record = self.prove_for(name, typed, json!({ "for": what_for, "approves": digest }))?;
+        Ok(Evidence::Factor { record })
+    }
+
+    /// Checks a code, and says in which record that stands.
+    fn prove_for(&self, name: &PersonName, typed: &str, what_for: Value) -> Result<u64> {
         let actor = Actor::Person(name.clone());
-        let verdict = self.change(&actor, "factor.verify", name.as_str(), |tx, now| {
-            acting_person(tx, name)?;
-            let who = PersonOrNobody::Person(name.clone());
-            let verdict = self.try_code(tx, &who, typed, now)?;
-            let done =
-                Done::new(verdict, json!({ "for": what_for, "result": verdict.to_string() }));
-            Ok(if verdict.accepted() { done } else { done.refused() })
-        })?;
+        let (verdict, record) =
+            self.change(&actor, "factor.verify", name.as_str(), |tx, now| {
+                acting_person(tx, name)?;
+                let who = PersonOrNobody::Person(name.clone());
+                let verdict = self.try_code(tx, &who, typed, now)?;
+                // The next one is this change's own: nobody else writes meanwhile.
+                let record = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
+                let mut detail = what_for;
+                detail["result"] = json!(verdict.to_string());
+                let done = Done::new((verdict, record), detail);
+                Ok(if verdict.accepted() { done } else { done.refused() })
+            })?;
         match verdict {
-            Verdict::Totp { .. } | Verdict::Recovery { .. } => Ok(()),
+            Verdict::Totp { .. } | Verdict::Recovery { .. } => Ok(record),
             Verdict::Throttled { until } => Err(Error::refused(verdict.to_string())
                 .next(format!("The next attempt counts from {} on.", until.local_hour()))),
             Verdict::Replayed => Err(Error::refused("that code was used before")

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::beforehand::{approver_counts, canceller_counts, denier_counts};
+use super::evidence::check_evidence;
 use super::extend::{access_before, with_extensions};
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
-use crate::grant::{Action, Actor, Ask, Grant, Permission, Phase, State, Terms, Way};
+use crate::grant::{Action, Actor, Ask, Grant, Origin, Permission, Phase, State, Terms, Way, Yes};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName, Place, Reason};
@@ -28,6 +29,8 @@ pub struct NewRequest {
     pub ask: Ask,
     /// Who files it: the person, or root for them.
     pub by: Actor,
+    /// Where, if at a prompt.
+    pub origin: Option<Origin>,
 }
 
 /// Which grants to revoke.
@@ -89,7 +92,8 @@ impl Authority {
                 new.by.clone(),
                 now,
                 self.config.request_expires,
-            )?;
+            )?
+            .filed_from(new.origin.clone());
             if decision.verdict == Verdict::Allow {
                 grant = grant.approve(Way::Policy, now)?;
             }
@@ -101,18 +105,22 @@ impl Authority {
         })
     }
 
-    /// One person's yes, which the caller has proved to come from them. Access starts when nothing
-    /// is missing any more.
+    /// One person's yes, with what proves that it comes from them. Access starts when nothing is
+    /// missing any more.
     ///
     /// # Errors
-    /// Refused when their yes does not count, or the policy has changed its mind; conflict when
-    /// somebody else decided first.
-    pub fn approve(&self, id: &GrantId, by: &PersonName) -> Result<(Grant, Decision)> {
+    /// Refused when their yes does not count or is not proved, or the policy has changed its mind;
+    /// conflict when somebody else decided first, or the request was edited since.
+    pub fn approve(&self, id: &GrantId, by: &PersonName, yes: &Yes) -> Result<(Grant, Decision)> {
         let policy = self.policy()?;
         let actor = Actor::Person(by.clone());
         self.change(&actor, "grant.approve", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
-            let (grant, requester) = approver_counts(tx, &policy, grant, by, now)?;
+            let requester = approver_counts(tx, &policy, &grant, by, now)?;
+            let grant = grant.approved_by(by.clone(), yes.clone(), now)?;
+            if let Some(given) = grant.approvals().last() {
+                check_evidence(tx, &grant, given)?;
+            }
             let decision =
                 self.decide(tx, &policy, grant.ask(), &requester, &approvers(&grant), now)?;
             tx.replace_grant(&grant)?;
@@ -127,8 +135,8 @@ impl Authority {
                     return Err(Error::refused(format!("the policy now says no: {why}")));
                 }
             };
-            let detail =
-                json!({ "ask": grant.ask(), "decision": decision, "state": grant.state() });
+            let detail = json!({ "ask": grant.ask(), "yes_to": yes.to, "for_at_most": yes.most,
+                    "evidence": yes.evidence, "decision": decision, "state": grant.state() });
             Ok(Done::new((grant, decision), detail))
         })
     }
@@ -177,7 +185,8 @@ impl Authority {
                 return Err(Error::refused(format!("no enrolled host is {}", ask.place))
                     .next("jitctl host list"));
             }
-            let terms = Terms { role: None, permissions: BTreeSet::from([Permission::Pty]) };
+            let permissions = BTreeSet::from([Permission::Pty]);
+            let terms = Terms { role: None, permissions, policy: String::new() };
             let grant = Grant::request(
                 GrantId::random()?,
                 ask.clone(),
@@ -380,8 +389,12 @@ impl Authority {
     }
 }
 
-fn terms(decision: &Decision) -> Terms {
-    Terms { role: decision.role.clone(), permissions: decision.permissions.clone() }
+pub(super) fn terms(decision: &Decision) -> Terms {
+    Terms {
+        role: decision.role.clone(),
+        permissions: decision.permissions.clone(),
+        policy: decision.policy.clone(),
+    }
 }
 
 pub(super) fn known_grant(tx: &dyn Tx, id: &GrantId) -> Result<Grant> {
@@ -389,8 +402,9 @@ pub(super) fn known_grant(tx: &dyn Tx, id: &GrantId) -> Result<Grant> {
         .ok_or_else(|| Error::not_found(format!("there is no grant {id}")).next("jitctl list"))
 }
 
+/// Whose yes counts.
 pub(super) fn approvers(grant: &Grant) -> Vec<PersonName> {
-    grant.approvals().iter().map(|approval| approval.by.clone()).collect()
+    grant.counting().map(|approval| approval.by.clone()).collect()
 }
 
 /// The hosts that a place covers.

@@ -115,6 +115,7 @@ pub(super) fn check_issued(
         Kind::NotFound => Error::refused(error.what()),
         _ => error,
     })?;
+    grant.check_window()?;
     if grant.phase(now) != Phase::Active || grant.ask().person != key_id.person {
         return Err(Error::refused(format!(
             "the certificate's grant {} is {}",

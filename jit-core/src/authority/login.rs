@@ -9,7 +9,7 @@ use super::{Authority, Done, NewRequest, known_person};
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
-use crate::grant::{Action, Actor, Ask, Phase, Program, State};
+use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, Program, State};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::login::{Attempt, Backstop, Entry, Evidence, Identity, LoginService, Opened, Standing};
@@ -133,7 +133,9 @@ impl LoginService for Authority {
             extends: None,
             reason,
         };
-        let grant = self.request(&NewRequest { ask, by: Actor::Person(who.person.clone()) })?;
+        let origin = Some(Origin { rhost: attempt.rhost.clone(), tty: attempt.tty.clone() });
+        let by = Actor::Person(who.person.clone());
+        let grant = self.request(&NewRequest { ask, by, origin })?;
         self.standing(grant.id())
     }
 
@@ -355,6 +357,7 @@ impl Authority {
             ..GrantFilter::default()
         };
         let grants = tx.grants(&filter)?;
+        grants.iter().try_for_each(Grant::check_window)?;
         Ok(cover(Wanted { person, login, host, action }, &grants, now))
     }
 }

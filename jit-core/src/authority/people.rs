@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::grants::{alive, end_all};
 use super::{Authority, Done, known_person};
+use crate::config::OnChange;
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
 use crate::name::{GroupName, PersonName, Reason};
@@ -71,17 +72,24 @@ impl Authority {
         })
     }
 
-    /// Suspends a person, or lets them act again. A suspended person's grants cover nothing.
+    /// Suspends a person, or lets them act again. A suspended person's grants cover nothing, and end
+    /// unless the configuration keeps them.
     ///
     /// # Errors
     /// Not found.
     pub fn suspend(&self, actor: &Actor, name: &PersonName, suspended: bool) -> Result<()> {
         let action = if suspended { "person.suspend" } else { "person.resume" };
-        self.change(actor, action, name.as_str(), |tx, _| {
+        self.change(actor, action, name.as_str(), |tx, now| {
             let mut person = known_person(tx, name)?;
             person.suspended = suspended;
             tx.put_person(&person)?;
-            Ok(Done::new((), json!({})))
+            if !suspended || self.config.on_change == OnChange::Keep {
+                return Ok(Done::new((), json!({})));
+            }
+            let reason = Reason::parse("the person was suspended")?;
+            let ended = end_all(tx, alive(tx, Some(name), now)?, actor, &reason, now)?;
+            let ids: Vec<_> = ended.iter().map(Grant::id).collect();
+            Ok(Done::new((), json!({ "grants": ids })))
         })
     }
 

@@ -152,7 +152,7 @@ mod tests {
         let desk = Desk::new();
         let authority = &desk.authority;
         let held = authority.grant_alone(&ask("alice", 3600)).unwrap();
-        let new = NewRequest { ask: ask("bob", 60), by: Actor::Root };
+        let new = NewRequest { ask: ask("bob", 60), by: Actor::Root, origin: None };
         let waiting = authority.request(&new).unwrap();
         let (copy, backup, _dir) = copied(&desk);
         authority.revoke(&RevokeWhich::Id(held.id().clone()), &Actor::Root, &reason()).unwrap();

@@ -1,5 +1,9 @@
 //! The verbs of the authority on a real store.
 
+mod evidence;
+mod life;
+mod reexamine;
+
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
@@ -15,7 +19,7 @@ use crate::process::Anchor;
 use crate::time::Span;
 
 fn new(name: &str, seconds: u64) -> NewRequest {
-    NewRequest { ask: ask(name, seconds), by: Actor::Person(person(name)) }
+    NewRequest { ask: ask(name, seconds), by: Actor::Person(person(name)), origin: None }
 }
 
 fn records(desk: &Desk) -> Vec<Record> {
@@ -37,7 +41,7 @@ fn a_request_is_approved_by_another_and_covers_until_its_end() {
     let desk = Desk::new();
     let grant = desk.authority.request(&new("alice", 600)).unwrap();
     assert_eq!(desk.authority.standing(grant.id()).unwrap().phase, Phase::Requested);
-    let (approved, _) = desk.authority.approve(grant.id(), &person("bob")).unwrap();
+    let (approved, _) = desk.approve(grant.id(), "bob").unwrap();
     let who = desk
         .authority
         .identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt("deploy", Action::Login))
@@ -58,11 +62,11 @@ fn no_path_lets_somebody_approve_their_own_request() {
     // bob is a lead, so the policy's `from` names him; his own request is still not his to approve.
     let own = desk.authority.request(&new("bob", 60)).unwrap();
     for name in ["bob", "BOB", "Bob"] {
-        let error = desk.authority.approve(own.id(), &person(name)).unwrap_err();
+        let error = desk.approve(own.id(), name).unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
     }
     let alices = desk.authority.request(&new("alice", 60)).unwrap();
-    assert!(desk.authority.approve(alices.id(), &person("alice")).is_err(), "no lead at all");
+    assert!(desk.approve(alices.id(), "alice").is_err(), "no lead at all");
     let refusals = records(&desk)
         .into_iter()
         .filter(|r| r.action == "grant.approve" && r.outcome == Outcome::Refused);
@@ -111,8 +115,8 @@ fn racing_decisions_have_one_winner_and_the_losers_are_told() {
         };
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
             let racers = [
-                scope.spawn(run(|a, id| a.approve(id, &person("bob")).map(drop))),
-                scope.spawn(run(|a, id| a.approve(id, &person("carol")).map(drop))),
+                scope.spawn(run(|a, id| approve(a, id, "bob").map(drop))),
+                scope.spawn(run(|a, id| approve(a, id, "carol").map(drop))),
                 scope.spawn(run(|a, id| a.deny(id, &Actor::Root, None).map(drop))),
                 scope.spawn(run(|a, id| a.cancel(id, &Actor::Person(person("alice"))).map(drop))),
             ];
@@ -269,6 +273,8 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
     assert!(desk.authority.request(&new("alice", 60)).is_err());
     desk.authority.suspend(&Actor::Root, &person("alice"), false).unwrap();
+    assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0, "resuming gives nothing back");
+    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 600_000);
     desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
@@ -357,10 +363,7 @@ fn an_undecided_request_lapses_on_the_record() {
     let jitd = Actor::Program(crate::grant::Program::Jitd);
     assert!(desk.authority.lapse_undecided(&jitd).unwrap().is_empty());
     desk.clock.pass(3600);
-    assert_eq!(
-        desk.authority.approve(grant.id(), &person("bob")).unwrap_err().kind(),
-        Kind::Conflict
-    );
+    assert_eq!(desk.approve(grant.id(), "bob").unwrap_err().kind(), Kind::Conflict);
     assert_eq!(desk.authority.lapse_undecided(&jitd).unwrap(), vec![grant.id().clone()]);
     assert!(desk.authority.lapse_undecided(&jitd).unwrap().is_empty());
 }
@@ -560,7 +563,7 @@ fn an_approval_is_on_the_terms_of_the_policy_that_approves() {
     let narrower = POLICY
         .replace("name = \"debug\"", "name = \"narrow\"\npermissions = [\"port-forwarding\"]");
     std::fs::write(desk.dir.path().join("policy.toml"), narrower).unwrap();
-    let (approved, _) = desk.authority.approve(grant.id(), &person("bob")).unwrap();
+    let (approved, _) = desk.approve(grant.id(), "bob").unwrap();
     assert_eq!(approved.terms().permissions, BTreeSet::from([Permission::PortForwarding]));
     assert_eq!(approved.terms().role.as_ref().map(ToString::to_string).as_deref(), Some("narrow"));
 }
@@ -569,7 +572,7 @@ fn an_approval_is_on_the_terms_of_the_policy_that_approves() {
 fn an_extension_goes_on_at_the_end_and_never_beyond_the_maximum() {
     let desk = Desk::new();
     let minutes = |n: u64| Span::from_secs(n * 60).unwrap();
-    let approved = |grant: Grant| desk.authority.approve(grant.id(), &person("bob")).unwrap().0;
+    let approved = |grant: Grant| desk.approve(grant.id(), "bob").unwrap().0;
     let first = approved(desk.authority.request(&new("alice", 1800)).unwrap());
     let who = desk
         .authority
@@ -604,7 +607,7 @@ fn an_extension_goes_on_at_the_end_and_never_beyond_the_maximum() {
 fn taking_away_access_takes_away_its_extensions() {
     let desk = Desk::new();
     let minutes = Span::from_secs(600).unwrap();
-    let yes = |grant: Grant| desk.authority.approve(grant.id(), &person("bob")).unwrap().0;
+    let yes = |grant: Grant| desk.approve(grant.id(), "bob").unwrap().0;
     let first = yes(desk.authority.request(&new("alice", 600)).unwrap());
     let other = yes(desk.authority.request(&new("alice", 1200)).unwrap());
     let second = yes(desk.authority.extend(first.id(), minutes, None, &Actor::Root).unwrap());
@@ -620,7 +623,7 @@ fn taking_away_access_takes_away_its_extensions() {
     let tx = desk.authority.store.begin(Mode::Write).unwrap();
     tx.replace_grant(&left.revoke(Actor::Root, reason(), now).unwrap()).unwrap();
     tx.commit().unwrap();
-    let error = desk.authority.approve(late.id(), &person("bob")).unwrap_err();
+    let error = desk.approve(late.id(), "bob").unwrap_err();
     assert!(error.what().contains("was revoked"), "{error}");
 }
 

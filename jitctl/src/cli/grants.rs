@@ -1,5 +1,7 @@
 //! The verbs of a grant's life.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args};
 use jit_core::grant::Phase;
 use jit_core::id::GrantId;
@@ -105,14 +107,122 @@ pub struct Terms {
 Shows what is asked for, then asks for the approver's code: on the terminal, or else as one line
 of standard input. Ends with 3 if the approval counts but others are still missing.
 
-Example:
-  jitctl approve k7q2-m9xd --as bob")]
+With --signature no code is asked: the file is what `ssh-keygen -Y sign` made of the request, with
+a key of the approver's that is enrolled.
+
+Examples:
+  jitctl approve k7q2-m9xd --as bob
+  jitctl approve k7q2-m9xd --as bob --for 20m
+  jitctl show k7q2-m9xd --canonical > request
+  ssh-keygen -Y sign -n jit-approval@v1 -f ~/.ssh/id_ed25519 request     (on bob's machine)
+  jitctl approve k7q2-m9xd --as bob --signature request.sig")]
 pub struct Approve {
     /// The request's id
     pub id: GrantId,
     /// Who approves
     #[arg(long = "as", value_name = "PERSON")]
     pub person: PersonName,
+    /// For no longer than this, where that is shorter than what is asked for
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = Span::parse)]
+    pub most: Option<Span>,
+    /// Their signature of the request, instead of a code; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
+}
+
+/// `withdraw`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Takes an approval back while others are still missing. What is in force already is ended by
+`jitctl revoke`, or sooner than it would by `jitctl shorten`.
+
+Example:
+  jitctl withdraw k7q2-m9xd --as bob")]
+pub struct Withdraw {
+    /// The request's id
+    pub id: GrantId,
+    /// Whose approval, proved by a code
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: PersonName,
+}
+
+/// `edit`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true)
+              .args(["duration", "start", "reason"])),
+          after_help = "\
+Only while nobody has decided. Approvals that were given before count no longer.
+
+Examples:
+  jitctl edit k7q2-m9xd --for 15m
+  jitctl edit k7q2-m9xd --as alice --reason 'INC-7 the disk of the second node, too'")]
+pub struct Edit {
+    /// The request's id
+    pub id: GrantId,
+    /// Who edits it: the requester, proved by a code; root unless given
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: Option<PersonName>,
+    /// How long, such as 90s, 30m, 1h30m or 2d
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = Span::parse)]
+    pub duration: Option<Span>,
+    /// From when on, as for `jitctl request`
+    #[arg(long = "at", value_name = "TIME", value_parser = Timestamp::parse)]
+    pub start: Option<Timestamp>,
+    /// What for, in a few words
+    #[arg(long, value_name = "TEXT", value_parser = Reason::parse)]
+    pub reason: Option<Reason>,
+}
+
+/// `shorten`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sessions end at the new end, unless another grant covers them. What extends the grant ends with it.
+
+Examples:
+  jitctl shorten k7q2-m9xd --for 10m
+  jitctl shorten k7q2-m9xd --for 10m --as bob")]
+pub struct Shorten {
+    /// The grant's id
+    pub id: GrantId,
+    /// How long it lasts from now, or from its start if that is to come; never longer than it would
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = Span::parse)]
+    pub left: Span,
+    /// Who shortens it: one who approves such access, proved by a code; root unless given
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: Option<PersonName>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = Reason::parse)]
+    pub reason: Option<Reason>,
+}
+
+/// `inbox`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  jitctl inbox --as bob")]
+pub struct Inbox {
+    /// Whose
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: PersonName,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  jitctl show k7q2-m9xd
+  jitctl show k7q2-m9xd --canonical | ssh-keygen -Y sign -n jit-approval@v1 -f KEY > request.sig")]
+pub struct Show {
+    /// The grant's id
+    pub id: GrantId,
+    /// Print what an approver signs, and nothing else
+    #[arg(long)]
+    pub canonical: bool,
+    /// With --canonical: to be signed for no longer than this
+    #[arg(long = "for", value_name = "DURATION", requires = "canonical",
+          allow_hyphen_values = true, value_parser = Span::parse)]
+    pub most: Option<Span>,
 }
 
 /// `deny`

@@ -2,13 +2,12 @@
 
 use jit_core::Result;
 use jit_core::grant::Phase;
-use jit_core::id::GrantId;
 use jit_core::policy::Verdict;
 use jit_core::store::GrantFilter;
 use serde_json::{Value, json};
 
 use super::{Desk, request};
-use crate::cli::List;
+use crate::cli::{List, Show};
 use crate::grants;
 use crate::output::Exit;
 
@@ -41,9 +40,15 @@ pub fn run(desk: &Desk, list: &List) -> Result<Exit> {
 }
 
 /// Runs `jitctl show`.
-pub fn show(desk: &Desk, id: &GrantId) -> Result<Exit> {
+pub fn show(desk: &Desk, show: &Show) -> Result<Exit> {
     let Desk { authority, output } = desk;
+    let Show { id, canonical, most } = show;
     let (grant, now) = authority.grant(id)?;
+    if *canonical {
+        let (text, digest) = (grant.canonical(*most)?, grant.digest(*most)?);
+        output.answer(&text, || json!({ "canonical": text, "sha256": digest }))?;
+        return Ok(Exit::Done);
+    }
     let mut text = grants::details(&grant, now);
     let mut value = grants::json(&grant, now);
     let phase = grant.phase(now);

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Runs `jitctl request`.
 pub fn run(desk: &Desk, request: &Request) -> Result<Exit> {
     let ask = ask(&request.person, &request.target, &request.terms)?;
-    let grant = desk.authority.request(&NewRequest { ask, by: Actor::Root })?;
+    let grant = desk.authority.request(&NewRequest { ask, by: Actor::Root, origin: None })?;
     answer(desk, grant, request.wait)
 }
 

@@ -129,7 +129,8 @@ fn a_grant_for_a_label_or_a_later_time_is_signed_as_such() {
 fn nothing_is_signed_or_left_behind_without_a_live_grant() {
     let desk = ready();
     let key = desk.key("id", &[]);
-    let new = NewRequest { ask: ask("web-1", 600, false), by: Actor::Person(alice()) };
+    let new =
+        NewRequest { ask: ask("web-1", 600, false), by: Actor::Person(alice()), origin: None };
     let requested = desk.authority.request(&new).unwrap();
     let denied = desk.authority.request(&new).unwrap();
     desk.authority.deny(denied.id(), &Actor::Root, None).unwrap();

@@ -35,6 +35,7 @@ mod misconfigured;
 mod module;
 mod packages;
 mod pam;
+mod policy_change;
 mod races;
 mod recovery;
 mod refusals;

@@ -42,6 +42,9 @@ fn an_edited_row_gives_an_error_whatever_was_edited() {
     for edit in [
         format!("UPDATE grant_ SET body = replace(body, '1060', '9060') WHERE key = '{id}'"),
         format!("UPDATE grant_ SET body = replace(body, 'alice', 'mallory') WHERE key = '{id}'"),
+        format!(
+            r#"UPDATE grant_ SET body = replace(body, '"approvals":[]', '"approvals":[{{"by":"bob","at":1}}]') WHERE key = '{id}'"#
+        ),
         format!("UPDATE grant_ SET tag = x'00' WHERE key = '{id}'"),
         format!("UPDATE grant_ SET tag = zeroblob(32) WHERE key = '{id}'"),
         format!(

@@ -53,6 +53,11 @@ pub fn stored(authority: &Authority, report: &mut Report) {
         "What is damaged may be grants or the log.",
     );
     report.check(
+        authority.check_grants(),
+        |()| "every grant in force is what was approved".into(),
+        "It may have been written into the store, or whoever approved it lost their key since.",
+    );
+    report.check(
         authority.verify_log(),
         |state| {
             let head = state.head.as_ref().map_or_else(|| "-".into(), |head| hex(&head.hash));
