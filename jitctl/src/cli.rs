@@ -1,5 +1,6 @@
 //! The command line, declared once: help texts, man pages and completions are made from this.
 
+mod breakglass;
 mod grants;
 mod recovery;
 mod target;
@@ -15,6 +16,7 @@ use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
+pub use breakglass::BreakGlass;
 pub use grants::{Approve, Cancel, Deny, Explain, Extend, Grant, List, Request, Revoke, Terms};
 pub use recovery::{Backup, Restore};
 pub use target::Target;
@@ -114,6 +116,9 @@ Examples:
     Explain(Explain),
     /// Show the sessions on this host and the time they have left
     Sessions,
+    /// One-time codes for the day when nobody can approve, and what they were used for
+    #[command(subcommand)]
+    BreakGlass(BreakGlass),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod breakglass;
 mod decide;
 mod doctor;
 mod explain;
@@ -79,6 +80,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Show { id } => list::show(&desk, id),
         Command::Explain(question) => explain::run(&desk, question),
         Command::Sessions => sessions::run(&desk),
+        Command::BreakGlass(command) => breakglass::run(&desk, command),
         Command::Audit(command) => audit::run(&desk, command),
         Command::Clock(command) => audit::clock(&desk, command),
         Command::Backup(backup) => backup::run(&desk, &path, backup),

@@ -68,7 +68,7 @@ fn decider(
     Ok(Actor::Person(person.clone()))
 }
 
-fn prove(desk: &Desk, person: &PersonName, what_for: &str) -> Result<()> {
+pub(super) fn prove(desk: &Desk, person: &PersonName, what_for: &str) -> Result<()> {
     let typed = prompt::code(&format!("Verification code for {person}: "))?;
     desk.authority.prove(person, typed.expose(), what_for)
 }
