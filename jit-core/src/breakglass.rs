@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::factor::recovery::{ALPHABET, LENGTH};
-use crate::grant::Actor;
+use crate::grant::{Actor, Grant};
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName, Reason};
 use crate::policy::{LoginPattern, Member};
@@ -69,6 +69,9 @@ pub struct Use {
     pub rhost: Option<String>,
     /// Why, in their words.
     pub reason: Reason,
+    /// The keyed hash of the code: at sudo it stands for its person's second factor while its window
+    /// lasts, as they may have lost the other one.
+    code: String,
     /// Somebody else's look at it.
     pub review: Option<Review>,
 }
@@ -91,6 +94,10 @@ pub struct Review {
 pub enum Verdict {
     /// It was good and is burned: there is access now.
     Broken(Use),
+    /// It was used by the same person, and its window lasts: at sudo it proves them.
+    Known,
+    /// It takes a reason first; nothing was looked at yet.
+    WantsReason,
     /// No code of this host's, or not this person's to use.
     Wrong,
     /// It was good and is not burned: the last use waits for its review.
@@ -108,6 +115,8 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Verdict::Broken(_) => "glass broken",
+            Verdict::Known => "break-glass code of a window that lasts",
+            Verdict::WantsReason => "a reason is wanted",
             Verdict::Wrong => "no code of theirs",
             Verdict::NotReviewed(_) => "the last use was not reviewed",
             Verdict::Throttled { .. } => "too many failures, code not looked at",
@@ -194,22 +203,40 @@ impl Glass {
         found.filter(|_| bare.is_some())
     }
 
-    /// Burns a code and remembers what for.
+    /// The use of `typed`, if `person` used it for `login` and its window lasts.
+    pub fn used_by(
+        &self,
+        vault: &Vault,
+        typed: &str,
+        (person, login): (&PersonName, &Login),
+        now: Timestamp,
+    ) -> Option<&Use> {
+        let bare = bare(typed)?;
+        let typed = self.hash(vault, bare.expose());
+        self.uses.iter().rev().find(|used| {
+            used.person == *person
+                && used.login == *login
+                && now < used.until
+                && equal(used.code.as_bytes(), typed.as_bytes())
+        })
+    }
+
+    /// Burns a code and remembers what for; the use as it is remembered.
     ///
     /// # Errors
     /// Refused while the last use waits for its review.
-    pub fn burn(&mut self, index: usize, used: Use) -> Result<()> {
+    pub fn burn(&mut self, index: usize, mut used: Use) -> Result<Use> {
         if let Some(last) = self.unreviewed() {
             return Err(Error::refused(last.blocks()));
         }
         if index >= self.codes.len() {
             return Err(Error::refused("that code is gone"));
         }
-        self.codes.remove(index);
-        self.uses.push(used);
+        used.code = self.codes.remove(index);
+        self.uses.push(used.clone());
         let surplus = self.uses.len().saturating_sub(MOST_USES);
         self.uses.drain(..surplus);
-        Ok(())
+        Ok(used)
     }
 
     /// Puts a review on a use.
@@ -241,6 +268,22 @@ impl Glass {
 }
 
 impl Use {
+    /// What a grant was given for by a code that is not burned yet.
+    pub fn of(grant: &Grant, until: Timestamp, rhost: Option<String>) -> Self {
+        let ask = grant.ask();
+        Use {
+            id: grant.id().clone(),
+            person: ask.person.clone(),
+            login: ask.login.clone(),
+            at: grant.requested_at(),
+            until,
+            rhost,
+            reason: ask.reason.clone(),
+            code: String::new(),
+            review: None,
+        }
+    }
+
     /// Why no other code works.
     pub fn blocks(&self) -> String {
         format!(
@@ -294,8 +337,9 @@ fn bare(typed: &str) -> Option<SecretText> {
         })
         .collect();
     let rest = SecretText::new(rest);
-    let sound =
-        rest.expose().len() == LENGTH && rest.expose().bytes().all(|b| ALPHABET.contains(&b));
+    let (length, known) =
+        (rest.expose().len(), rest.expose().bytes().all(|b| ALPHABET.contains(&b)));
+    let sound = known && length == LENGTH;
     sound.then_some(rest)
 }
 
@@ -322,6 +366,7 @@ mod tests {
             until: at(2800),
             rhost: None,
             reason: Reason::parse("nobody answers").unwrap(),
+            code: String::new(),
             review: None,
         }
     }

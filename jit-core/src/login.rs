@@ -138,7 +138,8 @@ pub trait LoginService {
     ) -> Result<Verdict>;
 
     /// Lets in at once who gives a break-glass code and says why, whatever the policy says. As with
-    /// [`LoginService::verify_factor`], it takes the same for someone unknown.
+    /// [`LoginService::verify_factor`], it takes the same for someone unknown. Without a reason it
+    /// only looks whether the code is that of a window they are in already.
     ///
     /// # Errors
     /// Invalid when the reason is; unavailable or tampered. The code is then not burned.
@@ -146,7 +147,7 @@ pub trait LoginService {
         &self,
         who: Result<&Identity, &Error>,
         typed: &str,
-        reason: &str,
+        reason: Option<&str>,
         attempt: &Attempt,
     ) -> Result<breakglass::Verdict>;
 

@@ -3,6 +3,7 @@
 
 use jit_core::breakglass::Verdict;
 use jit_core::error::{Error, Kind};
+use jit_core::grant::Action;
 use jit_core::login::Identity;
 
 use crate::caller::Caller;
@@ -56,6 +57,16 @@ pub fn with(
     typed: &str,
     caller: &Caller,
 ) -> Result<(), Refusal> {
+    // At sudo it may be the code of the window that they are in: then all of this is said.
+    if caller.attempt.action == Action::Sudo {
+        let verdict = desk
+            .service
+            .break_glass(who, typed, None, &caller.attempt)
+            .map_err(|error| Refusal::from_error(&error, None))?;
+        if verdict != Verdict::WantsReason {
+            return answer(desk, pam, who, verdict);
+        }
+    }
     for _ in 0..TRIES {
         let reason = match pam.ask(REASON, Echo::On) {
             Ok(reason) => reason,
@@ -68,7 +79,7 @@ pub fn with(
         if reason.expose().trim().is_empty() {
             return Err(Refusal::saying("Nothing was broken, and the code is as good as before."));
         }
-        match desk.service.break_glass(who, typed, reason.expose(), &caller.attempt) {
+        match desk.service.break_glass(who, typed, Some(reason.expose()), &caller.attempt) {
             Ok(verdict) => return answer(desk, pam, who, verdict),
             Err(error) if error.kind() == Kind::Invalid => {
                 pam.complain(&format!("Not used: {error}"));
@@ -86,6 +97,7 @@ fn answer(
     verdict: Verdict,
 ) -> Result<(), Refusal> {
     match (who, verdict) {
+        (Ok(_), Verdict::Known) => Ok(()),
         (Ok(_), Verdict::Broken(used)) => {
             pam.say(&format!(
                 "You broke the glass: access to {} as {} with sudo until {}. Everybody on the host \
@@ -159,12 +171,27 @@ mod tests {
         let script = || typed().shown(REASON, "the phone is lost").says(broken());
         let (outcome, calls) = play(Authenticate, told(Verdict::Broken(used())), script());
         assert_eq!(outcome, Ok(()));
-        assert_eq!(calls[1..], [format!("break alice \"{TYPED}\" \"the phone is lost\" alice")]);
+        assert_eq!(
+            calls[1..],
+            [format!("break alice \"{TYPED}\" Some(\"the phone is lost\") alice")]
+        );
         let script = Scripted::sudo()
             .secret(PROMPT, TYPED)
             .shown(REASON, "the phone is lost")
             .says(broken());
-        assert_eq!(play(Authenticate, told(Verdict::Broken(used())), script).0, Ok(()));
+        let twice = || Told {
+            broken: [Ok(Verdict::WantsReason), Ok(Verdict::Broken(used()))].into(),
+            ..Told::good()
+        };
+        let (outcome, calls) = play(Authenticate, twice(), script);
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(calls[1], format!("break alice \"{TYPED}\" None alice"));
+        // In the window of that code, it is the code for sudo.
+        let script = Scripted::sudo().secret(PROMPT, TYPED);
+        assert_eq!(play(Authenticate, told(Verdict::Known), script).0, Ok(()));
+        let unknown = Told { identity: Err(Error::refused("nobody's")), ..told(Verdict::Known) };
+        let script = Scripted::sudo().secret(PROMPT, TYPED);
+        assert_eq!(play(Authenticate, unknown, script).0, Err(Refusal::silent()));
     }
 
     #[test]
@@ -190,7 +217,7 @@ mod tests {
         };
         let (outcome, calls) = play(Authenticate, unknown, typed().shown(REASON, "let me in"));
         assert_eq!(outcome, Err(Refusal::silent()));
-        assert_eq!(calls[1], format!("break nobody \"{TYPED}\" \"let me in\" alice"));
+        assert_eq!(calls[1], format!("break nobody \"{TYPED}\" Some(\"let me in\") alice"));
         // Theirs, but wrong: as any wrong code.
         let (outcome, _) = play(Authenticate, told(Verdict::Wrong), typed().shown(REASON, "why"));
         assert_eq!(outcome, Err(Refusal::silent()));

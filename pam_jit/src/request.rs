@@ -282,7 +282,7 @@ mod tests {
             .shown("Reason for breaking the glass (empty to leave): ", "it burns");
         let (outcome, calls) = play(told, script);
         assert_eq!(said(outcome), "That is no break-glass code of yours.");
-        assert_eq!(calls[2], "break alice \"bg-1\" \"it burns\" alice");
+        assert_eq!(calls[2], "break alice \"bg-1\" Some(\"it burns\") alice");
         // To everybody else it is no word of ours.
         let told = Told::asking(Some(granted())).filed(Ok(standing(Phase::Active)));
         let script = Scripted::ssh().complains(NO_GRANT).shown(REASON, "b").shown(HOW_LONG, "");

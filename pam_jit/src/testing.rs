@@ -13,12 +13,12 @@ use jit_core::config::Config;
 use jit_core::cover::Cover;
 use jit_core::error::{Error, Result};
 use jit_core::factor::Verdict;
-use jit_core::grant::Phase;
+use jit_core::grant::{Actor, Ask, Grant, Phase, Terms};
 use jit_core::id::GrantId;
 use jit_core::login::{
     Attempt, Backstop, Entry, Evidence, Identity, LoginService, Offer, Opened, Standing,
 };
-use jit_core::name::{GroupName, HostName, Login, PersonName, Reason};
+use jit_core::name::{GroupName, HostName, Login, PersonName, Place, Reason};
 use jit_core::policy::{Member, Needed};
 use jit_core::process::{Anchor, AuditSession};
 use jit_core::secret::SecretText;
@@ -319,16 +319,21 @@ pub(crate) fn no_cover(may_break: bool) -> Entry {
 
 /// What alice used a break-glass code for.
 pub(crate) fn used() -> breakglass::Use {
-    breakglass::Use {
-        id: id(),
+    let span = |seconds| Span::from_secs(seconds).unwrap();
+    let ask = Ask {
         person: alice().person,
         login: Login::parse("alice").unwrap(),
-        at: at(NOW),
-        until: at(NOW + 1800),
-        rhost: None,
+        place: Place::parse("web-1").unwrap(),
+        sudo: true,
+        duration: span(1800),
+        start: None,
+        extends: None,
         reason: Reason::parse("it burns").unwrap(),
-        review: None,
-    }
+    };
+    let by = Actor::Person(alice().person);
+    let terms = Terms { role: None, permissions: [].into() };
+    let grant = Grant::request(id(), ask, terms, by, at(NOW), span(3600)).unwrap();
+    breakglass::Use::of(&grant, at(NOW + 1800), None)
 }
 
 pub(crate) fn id() -> GrantId {
@@ -399,7 +404,7 @@ impl LoginService for Asked {
         &self,
         who: Result<&Identity, &Error>,
         typed: &str,
-        reason: &str,
+        reason: Option<&str>,
         attempt: &Attempt,
     ) -> Result<breakglass::Verdict> {
         let who = who.map_or("nobody", |who| who.person.as_str());

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::grants::known_grant;
 use super::login::subject;
 use super::{Authority, Done, acting_person};
 use crate::audit::{BREAK_GLASS, Event, Outcome};
 use crate::breakglass::{Glass, Review, Use, Verdict};
 use crate::error::{Error, Kind, Result};
 use crate::factor;
-use crate::grant::{Actor, Ask, Grant, Permission, Terms, Way};
+use crate::grant::{Action, Actor, Ask, Grant, Permission, Phase, Terms, Way};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::login::{Attempt, Identity};
@@ -117,9 +118,10 @@ impl Authority {
         &self,
         who: Result<&Identity, &Error>,
         typed: &str,
-        reason: &str,
+        reason: Option<&str>,
         attempt: &Attempt,
     ) -> Result<Verdict> {
+        let Some(reason) = reason else { return self.known(who, typed, attempt) };
         let reason = Reason::parse(reason)?;
         let (subject, actor, by) = subject(who);
         let object = format!("{}@{}", attempt.login, self.config.host);
@@ -140,8 +142,7 @@ impl Authority {
                     Some(last) => Verdict::NotReviewed(last.clone()),
                     None => {
                         let used = self.granted(tx, who, attempt, &reason, now)?;
-                        glass.burn(index, used.clone())?;
-                        Verdict::Broken(used)
+                        Verdict::Broken(glass.burn(index, used)?)
                     }
                 },
                 _ => Verdict::Wrong,
@@ -149,7 +150,7 @@ impl Authority {
             match &verdict {
                 Verdict::Broken(_) => factors.count(true, now),
                 Verdict::Wrong => factors.count(false, now),
-                Verdict::NotReviewed(_) | Verdict::Throttled { .. } | Verdict::LockedOut => {}
+                _ => {}
             }
             tx.put_factors(subject.key(), &factors)?;
             tx.put_glass(&glass)?;
@@ -197,15 +198,36 @@ impl Authority {
         let grant = Grant::request(GrantId::random()?, ask, terms, by, now, patience)?
             .approve(Way::BreakGlass, now)?;
         tx.add_grant(&grant)?;
-        Ok(Use {
-            id: grant.id().clone(),
-            person: who.person.clone(),
-            login: attempt.login.clone(),
-            at: now,
-            until,
-            rhost: attempt.rhost.clone(),
-            reason: reason.clone(),
-            review: None,
+        Ok(Use::of(&grant, until, attempt.rhost.clone()))
+    }
+
+    /// Whether at sudo the code is that of the window they are in: who lost their phone has no other.
+    /// At ssh it is good once.
+    fn known(
+        &self,
+        who: Result<&Identity, &Error>,
+        typed: &str,
+        attempt: &Attempt,
+    ) -> Result<Verdict> {
+        let Ok(who) = who else { return Ok(Verdict::WantsReason) };
+        let used = self.read(|tx, now| {
+            let glass = self.glass(tx)?;
+            let whose = (&who.person, &attempt.login);
+            let used = glass.used_by(&self.vault, typed, whose, now).cloned();
+            let Some(used) = used.filter(|_| attempt.action == Action::Sudo) else {
+                return Ok(None);
+            };
+            let lasts = known_grant(tx, &used.id)?.phase(now) == Phase::Active;
+            Ok(lasts.then_some(used))
+        })?;
+        let Some(used) = used else { return Ok(Verdict::WantsReason) };
+        let actor = Actor::Person(who.person.clone());
+        self.change(&actor, "factor.verify", who.person.as_str(), |_, _| {
+            let detail = json!({
+                "for": attempt.describe(), "who": who.by, "grant": used.id,
+                "result": Verdict::Known.to_string(),
+            });
+            Ok(Done::new(Verdict::Known, detail))
         })
     }
 

@@ -63,7 +63,7 @@ impl LoginService for Authority {
         &self,
         who: Result<&Identity, &Error>,
         typed: &str,
-        reason: &str,
+        reason: Option<&str>,
         attempt: &Attempt,
     ) -> Result<breakglass::Verdict> {
         self.use_code(who, typed, reason, attempt)

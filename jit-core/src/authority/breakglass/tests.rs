@@ -4,7 +4,6 @@ use super::*;
 use crate::authority::testing::{Desk, attempt, person, public_key, reason};
 use crate::breakglass::Rules;
 use crate::config::FactorLimits;
-use crate::grant::{Action, Phase};
 use crate::login::{Entry, Evidence, LoginService};
 use crate::policy::{login_pattern, member};
 use crate::time::Span;
@@ -37,7 +36,7 @@ fn who(desk: &Desk, seed: u8) -> Identity {
 const WHY: &str = "nobody answers";
 
 fn try_code(desk: &Desk, seed: u8, code: &str) -> Verdict {
-    desk.authority.break_glass(Ok(&who(desk, seed)), code, WHY, &root_login()).unwrap()
+    desk.authority.break_glass(Ok(&who(desk, seed)), code, Some(WHY), &root_login()).unwrap()
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn of_parallel_uses_of_break_glass_codes_exactly_one_lets_in() {
                 let (start, code, who) = (&start, &codes[i % 2], who(&desk, 1));
                 scope.spawn(move || {
                     start.wait();
-                    let verdict = authority.break_glass(Ok(&who), code, WHY, &root_login());
+                    let verdict = authority.break_glass(Ok(&who), code, Some(WHY), &root_login());
                     usize::from(matches!(verdict.unwrap(), Verdict::Broken(_)))
                 })
             })
@@ -122,13 +121,13 @@ fn a_break_glass_code_is_no_use_to_others() {
     let desk = desk();
     let code = &codes(&desk, 1)[0];
     let nobody = Error::refused("the key is nobody's");
-    let tried = desk.authority.break_glass(Err(&nobody), code, WHY, &root_login()).unwrap();
+    let tried = desk.authority.break_glass(Err(&nobody), code, Some(WHY), &root_login()).unwrap();
     assert_eq!(tried, Verdict::Wrong, "without a person's key");
     assert_eq!(try_code(&desk, 3, code), Verdict::Wrong, "carol is no member");
     let deploy = attempt("deploy", Action::Login);
-    let tried = desk.authority.break_glass(Ok(&who(&desk, 1)), code, WHY, &deploy).unwrap();
+    let tried = desk.authority.break_glass(Ok(&who(&desk, 1)), code, Some(WHY), &deploy).unwrap();
     assert_eq!(tried, Verdict::Wrong, "deploy is not listed");
-    let error = desk.authority.break_glass(Ok(&who(&desk, 1)), code, " ", &root_login());
+    let error = desk.authority.break_glass(Ok(&who(&desk, 1)), code, Some(" "), &root_login());
     assert_eq!(error.unwrap_err().kind(), Kind::Invalid, "without a reason");
     // Nor is it any other kind of code.
     assert!(desk.authority.prove(&person("alice"), code, "x").is_err());
@@ -179,4 +178,24 @@ fn without_members_there_are_no_break_glass_codes() {
     let desk = Desk::new();
     let error = desk.authority.new_break_glass_codes(1, &[]).err().unwrap();
     assert!(error.to_string().contains("members"), "{error}");
+}
+
+#[test]
+fn at_sudo_the_code_of_a_window_that_lasts_proves_its_person_again() {
+    let desk = desk();
+    let codes = codes(&desk, 2);
+    let ask = |seed, code: &str, action| {
+        let attempt = attempt("root", action);
+        desk.authority.break_glass(Ok(&who(&desk, seed)), code, None, &attempt).unwrap()
+    };
+    assert_eq!(ask(1, &codes[0], Action::Sudo), Verdict::WantsReason);
+    assert_eq!(desk.authority.break_glass_uses().unwrap().codes_left(), 2, "nothing is burned");
+    let Verdict::Broken(used) = try_code(&desk, 1, &codes[0]) else { panic!("not broken") };
+    assert_eq!(ask(1, &codes[0], Action::Sudo), Verdict::Known);
+    assert_eq!(ask(1, &codes[0], Action::Login), Verdict::WantsReason, "it logs in once");
+    assert_eq!(ask(2, &codes[0], Action::Sudo), Verdict::WantsReason, "it is alice's");
+    assert_eq!(ask(1, &codes[1], Action::Sudo), Verdict::WantsReason);
+    let which = crate::authority::RevokeWhich::Id(used.id);
+    desk.authority.revoke(&which, &Actor::Root, &reason()).unwrap();
+    assert_eq!(ask(1, &codes[0], Action::Sudo), Verdict::WantsReason, "its window is over");
 }
