@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(codes.len(), 5);
         for code in &codes {
             let code = code.expose();
-            assert!(code.starts_with("bg-") && code.len() == 22, "{code}");
+            assert_eq!((&code[..3], code.len()), ("bg-", 22));
             assert!(is_code(code) && is_code(&code.to_uppercase().replace('-', " ")));
             assert!(matches!(Code::parse(code), Code::Malformed), "{code}");
         }

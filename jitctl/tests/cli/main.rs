@@ -4,6 +4,7 @@
 // A test that can't go on says so by panicking, in its helpers as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod breakglass;
 mod cases;
 mod decisions;
 mod desk;
