@@ -16,7 +16,8 @@ fn desk() -> Desk {
 fn codes_are_shown_once_and_the_log_has_none() {
     let desk = desk();
     let made = desk.run(&["break-glass", "create"]).code(0);
-    let codes: Vec<_> = made.out.lines().filter(|line| line.starts_with("  bg-")).collect();
+    let lines = made.out.clone();
+    let codes: Vec<_> = lines.lines().filter(|line| line.starts_with("  bg-")).collect();
     assert_eq!(codes.len(), 5);
     let made = made.says("envelope").says("@leads").says("{person}").says("30m");
     assert!(!made.out.contains("are void"), "{}", made.out);

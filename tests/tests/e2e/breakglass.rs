@@ -124,8 +124,10 @@ fn a_break_glass_code_works_at_sudo_and_for_nobody_else() -> Result<()> {
 
 fn the_glass_is_broken_and_everybody_sees_it(release: Release) -> Result<()> {
     let site = Site::set_up(release)?;
-    let lines = "\n[break_glass]\nmembers = [\"alice\"]\nlogins = [\"deploy\"]\nwindow = \"10m\"\n";
-    site.host.must(&format!("printf '{}' >> /etc/jit/jit.toml", lines.replace('\n', "\\n")))?;
+    site.host.must(
+        "sed -i 's/^#members = .*/members = [\"alice\"]/; s/^#logins = .*/logins = [\"deploy\"]/; \
+         s/^#window = .*/window = \"10m\"/' /etc/jit/jit.toml",
+    )?;
     let codes = codes_of(&site.jitctl(&["break-glass", "create", "--json"])?.ok()?)?;
     site.host.must("systemctl restart jitd")?;
     site.grant(&site.bob, "bob", &[])?;
