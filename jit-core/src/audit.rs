@@ -192,6 +192,9 @@ pub fn check_next(head: Option<&Head>, record: &Record) -> Result<()> {
 /// The action by which an administrator accepts that the clock was set back.
 pub const CLOCK_ACCEPT: &str = "clock.accept";
 
+/// The action of somebody who uses a break-glass code, or tries to.
+pub const BREAK_GLASS: &str = "break-glass.use";
+
 #[cfg(test)]
 mod tests {
     use super::*;

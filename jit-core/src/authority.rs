@@ -5,6 +5,7 @@
 //! happen. A refusal leaves nothing behind but the record of it.
 
 mod beforehand;
+mod breakglass;
 mod certificates;
 mod change;
 mod evidence;

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::breakglass::Rules;
 use crate::error::{Error, Result};
 use crate::name::{HostName, Login};
+use crate::policy::{login_pattern, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub clock_skew: Span,
     /// What becomes of what an account set to run on its own, once nobody has cover for it.
     pub leftovers: Leftovers,
+    /// Who may break the glass.
+    pub break_glass: Rules,
     /// The syslog socket, if any.
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
@@ -116,6 +120,8 @@ struct Raw {
     #[serde(default)]
     session: RawSession,
     #[serde(default)]
+    break_glass: RawBreakGlass,
+    #[serde(default)]
     log: RawLog,
     #[serde(default)]
     store: RawStore,
@@ -158,6 +164,14 @@ struct RawSession {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
+struct RawBreakGlass {
+    members: Option<Vec<Spanned<String>>>,
+    logins: Option<Vec<Spanned<String>>>,
+    window: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
 struct RawLog {
     syslog_socket: Option<Spanned<PathBuf>>,
 }
@@ -183,6 +197,7 @@ const KEYS: &[Keys] = &[
             "grant",
             "certificate",
             "session",
+            "break_glass",
             "log",
             "store",
         ],
@@ -192,6 +207,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "grant", keys: &["on_change"] },
     Keys { table: "certificate", keys: &["clock_skew"] },
     Keys { table: "session", keys: &["leftovers"] },
+    Keys { table: "break_glass", keys: &["members", "logins", "window"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
 ];
@@ -309,12 +325,34 @@ impl Config {
                     }
                 },
             },
+            break_glass: Rules {
+                members: list(file, raw.break_glass.members.as_deref(), &[], member)?,
+                logins: list(
+                    file,
+                    raw.break_glass.logins.as_deref(),
+                    &["{person}"],
+                    login_pattern,
+                )?,
+                window: span(&raw.break_glass.window, 1800, 4 * 3600)?,
+            },
             syslog_socket: match &raw.log.syslog_socket {
                 Some(path) if path.get_ref().as_os_str().is_empty() => None,
                 socket => Some(path(socket, "/dev/log")?),
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
         })
+    }
+}
+
+fn list<T>(
+    file: &TomlFile,
+    raw: Option<&[Spanned<String>]>,
+    default: &[&str],
+    check: fn(&str) -> Result<T>,
+) -> Result<Vec<T>> {
+    match raw {
+        Some(items) => items.iter().map(|item| file.checked(item, check)).collect(),
+        None => default.iter().map(|item| check(item)).collect(),
     }
 }
 
@@ -367,6 +405,8 @@ mod tests {
         assert!(error("host = 'a'\nexempt_logins = ['Root ']").contains(":2:"));
         assert!(error("host = ").contains(":1:"));
         assert!(error("host = 'a'\n[factor]\nsecond_factor = 'optional'").contains(":3:"));
+        assert!(error("host = 'a'\n[break_glass]\nwindow = '5h'").contains(":3:"));
+        assert!(error("host = 'a'\n[break_glass]\nmembers = ['@a b']").contains(":3:"));
         assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
         assert!(error("host = 'a'\n[grant]\non_change = 'ask'").contains(":3:"));
     }
@@ -378,7 +418,8 @@ mod tests {
         let full = "host='a'\nstate_dir='/a'\nrun_dir='/a'\nmaster_key_file='/a'\npolicy_file='/a'\n\
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
-            [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
+            [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
+            [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

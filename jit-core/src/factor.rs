@@ -37,6 +37,37 @@ pub struct Factors {
     pub consecutive: u32,
 }
 
+impl Factors {
+    /// Why the next attempt would not be looked at: one counter for every kind of code. Failures
+    /// that are long past are forgotten.
+    pub(crate) fn barred(
+        &mut self,
+        limits: &FactorLimits,
+        now: Timestamp,
+    ) -> Result<Option<Verdict>> {
+        self.failures.retain(|failure| now.since(*failure) < limits.period.secs());
+        if self.consecutive >= limits.lockout {
+            return Ok(Some(Verdict::LockedOut));
+        }
+        if self.failures.len() >= limits.attempts as usize {
+            let oldest = self.failures.first().copied().unwrap_or(now);
+            return Ok(Some(Verdict::Throttled { until: oldest.after(limits.period)? }));
+        }
+        Ok(None)
+    }
+
+    /// Counts an attempt that was looked at.
+    pub(crate) fn count(&mut self, accepted: bool, now: Timestamp) {
+        if accepted {
+            self.consecutive = 0;
+            self.failures.clear();
+        } else {
+            self.consecutive = self.consecutive.saturating_add(1);
+            self.failures.push(now);
+        }
+    }
+}
+
 /// A TOTP secret in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,8 +141,6 @@ pub fn attempt(
     limits: &FactorLimits,
     now: Timestamp,
 ) -> Result<Verdict> {
-    factors.failures.retain(|failure| now.since(*failure) < limits.period.secs());
-
     // Computed before it is known whether the attempt counts, so that time tells nothing.
     let step = match &factors.totp {
         Some(enrolled) => {
@@ -125,12 +154,8 @@ pub fn attempt(
     if factors.totp.is_none() {
         return Ok(Verdict::NotEnrolled);
     }
-    if factors.consecutive >= limits.lockout {
-        return Ok(Verdict::LockedOut);
-    }
-    if factors.failures.len() >= limits.attempts as usize {
-        let oldest = factors.failures.first().copied().unwrap_or(now);
-        return Ok(Verdict::Throttled { until: oldest.after(limits.period)? });
+    if let Some(verdict) = factors.barred(limits, now)? {
+        return Ok(verdict);
     }
 
     let last = factors.totp.as_ref().and_then(|enrolled| enrolled.last_step);
@@ -143,15 +168,9 @@ pub fn attempt(
         }
         (None, None) => Verdict::Wrong,
     };
-    if verdict.accepted() {
-        factors.consecutive = 0;
-        factors.failures.clear();
-        if let (Verdict::Totp { step }, Some(enrolled)) = (verdict, &mut factors.totp) {
-            enrolled.last_step = Some(step);
-        }
-    } else {
-        factors.consecutive = factors.consecutive.saturating_add(1);
-        factors.failures.push(now);
+    factors.count(verdict.accepted(), now);
+    if let (Verdict::Totp { step }, Some(enrolled)) = (verdict, &mut factors.totp) {
+        enrolled.last_step = Some(step);
     }
     Ok(verdict)
 }

@@ -156,7 +156,7 @@ impl Grant {
         let start = self.ask.start.unwrap_or(now);
         let duration = match way {
             Way::People => self.approved_for(),
-            Way::Policy | Way::Root => self.ask.duration,
+            Way::Policy | Way::Root | Way::BreakGlass => self.ask.duration,
         };
         let end = start.after(duration)?;
         if end <= now {

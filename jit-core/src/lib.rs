@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod breakglass;
 pub mod certificate;
 pub mod cgroup;
 pub mod clock;

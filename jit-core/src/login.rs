@@ -2,12 +2,14 @@
 //! the store itself and [`crate::authority::Authority`] answers; in a fleet the same questions go to
 //! `jitd`.
 
+use crate::breakglass;
 use crate::cover::Cover;
 use crate::error::{Error, Result};
 use crate::factor::Verdict;
 use crate::grant::{Action, Phase};
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
+use crate::policy::Needed;
 use crate::process::{Anchor, AuditSession};
 use crate::time::{Span, Timestamp};
 
@@ -52,11 +54,22 @@ pub struct Identity {
 pub enum Entry {
     /// Until the cover's deadline.
     Granted(Cover),
-    /// There is no cover. Whether the policy lets them ask for it.
+    /// There is no cover.
     NoCover {
-        /// The policy would take a request.
-        may_ask: bool,
+        /// What the policy lets them ask for; none when it takes no request.
+        offer: Option<Offer>,
+        /// Whether they may break the glass, and there is a code to do it with.
+        may_break: bool,
     },
+}
+
+/// For how long access may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Unless said otherwise.
+    pub usual: Span,
+    /// At most.
+    pub longest: Span,
 }
 
 /// A request as it stands.
@@ -70,6 +83,10 @@ pub struct Standing {
     pub duration: Span,
     /// When it lapses if nobody decides.
     pub lapses_at: Timestamp,
+    /// The people who have said yes.
+    pub approved_by: Vec<PersonName>,
+    /// Whose yes is missing.
+    pub missing: Vec<Needed>,
     /// The people whose yes could still help.
     pub approvers: Vec<PersonName>,
     /// What whoever denied it had to say.
@@ -120,6 +137,20 @@ pub trait LoginService {
         attempt: &Attempt,
     ) -> Result<Verdict>;
 
+    /// Lets in at once who gives a break-glass code and says why, whatever the policy says. As with
+    /// [`LoginService::verify_factor`], it takes the same for someone unknown. Without a reason it
+    /// only looks whether the code is that of a window they are in already.
+    ///
+    /// # Errors
+    /// Invalid when the reason is; unavailable or tampered. The code is then not burned.
+    fn break_glass(
+        &self,
+        who: Result<&Identity, &Error>,
+        typed: &str,
+        reason: Option<&str>,
+        attempt: &Attempt,
+    ) -> Result<breakglass::Verdict>;
+
     /// Is there anybody at all who may come in? All that can be asked where sshd has not said yet
     /// whose key it was.
     ///
@@ -137,7 +168,13 @@ pub trait LoginService {
     ///
     /// # Errors
     /// Invalid when the reason is; refused when the policy says no.
-    fn file_request(&self, who: &Identity, attempt: &Attempt, reason: &str) -> Result<Standing>;
+    fn file_request(
+        &self,
+        who: &Identity,
+        attempt: &Attempt,
+        reason: &str,
+        duration: Span,
+    ) -> Result<Standing>;
 
     /// Where does that request stand?
     ///

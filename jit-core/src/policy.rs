@@ -11,6 +11,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use file::{login_pattern, member};
+
 pub use decide::{Considered, Decision, Facts, Verdict, decide, eligible, may_approve};
 
 use crate::grant::Permission;

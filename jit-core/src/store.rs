@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Event, Head, Record};
+use crate::breakglass::Glass;
 use crate::error::Result;
 use crate::factor::Factors;
 use crate::grant::Grant;
@@ -211,6 +212,11 @@ pub trait Tx {
     fn put_stay(&self, stay: &Stay) -> Result<()>;
     /// Removes a stay.
     fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()>;
+
+    /// The break-glass codes of a host, and their uses.
+    fn glass(&self, host: &HostName) -> Result<Option<Glass>>;
+    /// Adds or replaces them.
+    fn put_glass(&self, glass: &Glass) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

@@ -7,10 +7,18 @@ use std::time::Duration;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
-use crate::audit::{Outcome, Record, escaped};
+use crate::audit::{BREAK_GLASS, Outcome, Record, escaped};
 
 /// How long a full syslog socket may hold up a login.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How urgent a line is (RFC 5424, severity).
+#[derive(Clone, Copy)]
+enum Level {
+    Alert,
+    Warning,
+    Notice,
+}
 
 /// Where lines go; connects anew for each, as logins are short-lived processes.
 #[derive(Clone, Debug)]
@@ -27,18 +35,21 @@ impl Syslog {
 
     /// The copy of an audit record.
     pub fn record(&self, record: &Record) {
-        match record.outcome {
-            Outcome::Done => self.send(&record.line(), false),
-            Outcome::Refused => self.send(&record.line(), true),
-        }
+        let level = match record.outcome {
+            // Good or not, somebody has to look at once.
+            _ if record.action == BREAK_GLASS => Level::Alert,
+            Outcome::Done => Level::Notice,
+            Outcome::Refused => Level::Warning,
+        };
+        self.send(&record.line(), level);
     }
 
     /// Something that could not be recorded, such as a store out of reach.
     pub fn trouble(&self, text: &str) {
-        self.send(&text.chars().flat_map(escaped).collect::<String>(), true);
+        self.send(&text.chars().flat_map(escaped).collect::<String>(), Level::Warning);
     }
 
-    fn send(&self, line: &str, warning: bool) {
+    fn send(&self, line: &str, level: Level) {
         let Some(socket) = &self.socket else { return };
         let Ok(datagram) = UnixDatagram::unbound() else { return };
         if datagram
@@ -56,6 +67,10 @@ impl Syslog {
         };
         let mut logger = Logger::new(LoggerBackend::Unix(datagram), formatter);
         // Lost lines are not an error here: see above.
-        let _ = if warning { logger.warning(line) } else { logger.notice(line) };
+        let _ = match level {
+            Level::Alert => logger.alert(line),
+            Level::Warning => logger.warning(line),
+            Level::Notice => logger.notice(line),
+        };
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, declared once: help texts, man pages and completions are made from this.
 
+mod breakglass;
 mod grants;
 mod recovery;
 mod target;
@@ -14,6 +15,7 @@ use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
+pub use breakglass::BreakGlass;
 pub use grants::{
     Approve, Cancel, Deny, Edit, Explain, Extend, Grant, Inbox, List, Request, Revoke, Shorten,
     Show, Terms, Withdraw,
@@ -120,6 +122,9 @@ Examples:
     Explain(Explain),
     /// Show the sessions on this host and the time they have left
     Sessions,
+    /// One-time codes for the day when nobody can approve, and what they were used for
+    #[command(subcommand)]
+    BreakGlass(BreakGlass),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),

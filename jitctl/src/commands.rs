@@ -3,6 +3,7 @@
 mod approve;
 mod audit;
 mod backup;
+mod breakglass;
 mod change;
 mod decide;
 mod doctor;
@@ -86,6 +87,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Show(show) => list::show(&desk, show),
         Command::Explain(question) => explain::run(&desk, question),
         Command::Sessions => sessions::run(&desk),
+        Command::BreakGlass(command) => breakglass::run(&desk, command),
         Command::Audit(command) => audit::run(&desk, command),
         Command::Clock(command) => audit::clock(&desk, command),
         Command::Backup(backup) => backup::run(&desk, &path, backup),

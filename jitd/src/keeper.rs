@@ -64,6 +64,8 @@ pub(crate) struct Keeper<'a> {
     ticks: u32,
     /// The warnings given: session, deadline, seconds before it.
     warned: BTreeSet<(u64, Timestamp, u64)>,
+    /// The uses of break-glass codes that everybody was told of.
+    announced: BTreeSet<GrantId>,
     /// Whether a session ended since stays were looked at.
     some_ended: bool,
     /// Ended, and not on record as that yet.
@@ -87,6 +89,7 @@ impl<'a> Keeper<'a> {
             marker: None,
             ticks: 0,
             warned: BTreeSet::new(),
+            announced: BTreeSet::new(),
             some_ended: false,
             ended: VecDeque::new(),
             clocks_apart_ms: 0,
@@ -110,11 +113,12 @@ impl<'a> Keeper<'a> {
             Ok(()) => self.trouble = None,
             Err(error) => self.tell(&error),
         }
-        let steps: [fn(&mut Self) -> Result<()>; 6] = [
+        let steps: [fn(&mut Self) -> Result<()>; 7] = [
             Self::end_due,
             Self::record_ends,
             Self::release_those_who_left,
             Self::warn,
+            Self::announce,
             Self::end_stays,
             Self::reexamine,
         ];
@@ -253,6 +257,22 @@ impl<'a> Keeper<'a> {
                 );
                 tell::tell(session, &processes_of(session), &text);
             }
+        }
+        Ok(())
+    }
+
+    /// Tells everybody on this host that somebody broke the glass; anew when this program was
+    /// started anew, as long as it lasts and nobody has reviewed it.
+    fn announce(&mut self) -> Result<()> {
+        if !self.ticks.is_multiple_of(LOOK) {
+            return Ok(());
+        }
+        let glass = self.authority.break_glass_uses()?;
+        let Some(last) = glass.unreviewed() else { return Ok(()) };
+        if self.authority.clock().now()? < last.until && self.announced.insert(last.id.clone()) {
+            let text = last.banner(&glass.host);
+            eprintln!("jitd: {text}");
+            tell::tell_everybody(&text)?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::conversation::Pam;
 use crate::hook::Desk;
 use crate::refusal::Refusal;
-use crate::request;
+use crate::{breakglass, request};
 
 /// Lets in who holds cover, or gets it while they wait.
 ///
@@ -27,14 +27,24 @@ pub fn account(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Result<(),
         .map_err(|error| Refusal::from_error(&error, Some(unidentified(caller))))?;
     match may_enter(desk, &who, caller)? {
         Entry::Granted(_) => Ok(()),
-        Entry::NoCover { may_ask: true } => request::offer(desk, pam, &who, caller),
-        Entry::NoCover { may_ask: false } => Err(Refusal::saying(format!(
+        Entry::NoCover { offer: None, may_break: false } => Err(Refusal::saying(format!(
             "{} An administrator can see why: jitctl explain {} {}{}",
             no_grant(desk, caller),
             who.person,
             target(desk, caller),
             sudo_option(caller)
         ))),
+        Entry::NoCover { offer, may_break } => {
+            pam.complain(&no_grant(desk, caller));
+            match offer {
+                Some(offer) => request::make(desk, pam, &who, caller, offer, may_break)?,
+                None => breakglass::ask(desk, pam, &who, caller)?,
+            }
+            match may_enter(desk, &who, caller)? {
+                Entry::Granted(_) => Ok(()),
+                Entry::NoCover { .. } => Err(Refusal::saying(no_grant(desk, caller))),
+            }
+        }
     }
 }
 
@@ -116,7 +126,10 @@ mod tests {
     }
 
     fn no_cover() -> Told {
-        Told { entries: [Ok(Entry::NoCover { may_ask: false })].into(), ..Told::good() }
+        Told {
+            entries: [Ok(Entry::NoCover { offer: None, may_break: false })].into(),
+            ..Told::good()
+        }
     }
 
     #[test]

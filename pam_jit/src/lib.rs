@@ -19,6 +19,7 @@
 pub mod account;
 pub mod arguments;
 pub mod authenticate;
+pub mod breakglass;
 pub mod caller;
 pub mod conversation;
 mod ffi;
@@ -26,6 +27,7 @@ pub mod hook;
 pub mod refusal;
 pub mod request;
 pub mod session;
+pub mod waiting;
 
 #[cfg(test)]
 mod testing;

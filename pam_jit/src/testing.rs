@@ -7,17 +7,19 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use jit_core::breakglass;
 use jit_core::clock::{Clock, ManualClock};
 use jit_core::config::Config;
 use jit_core::cover::Cover;
 use jit_core::error::{Error, Result};
 use jit_core::factor::Verdict;
-use jit_core::grant::Phase;
+use jit_core::grant::{Actor, Ask, Grant, Phase, Terms};
 use jit_core::id::GrantId;
 use jit_core::login::{
-    Attempt, Backstop, Entry, Evidence, Identity, LoginService, Opened, Standing,
+    Attempt, Backstop, Entry, Evidence, Identity, LoginService, Offer, Opened, Standing,
 };
-use jit_core::name::{HostName, PersonName};
+use jit_core::name::{GroupName, HostName, Login, PersonName, Place, Reason};
+use jit_core::policy::{Member, Needed};
 use jit_core::process::{Anchor, AuditSession};
 use jit_core::secret::SecretText;
 use jit_core::syslog::Syslog;
@@ -244,6 +246,7 @@ impl Pam for Scripted {
 pub(crate) struct Told {
     pub(crate) identity: Result<Identity>,
     pub(crate) verdict: Result<Verdict>,
+    pub(crate) broken: VecDeque<Result<breakglass::Verdict>>,
     pub(crate) anyone: Result<bool>,
     pub(crate) entries: VecDeque<Result<Entry>>,
     pub(crate) filed: VecDeque<Result<Standing>>,
@@ -259,6 +262,7 @@ impl Told {
         Told {
             identity: Ok(alice()),
             verdict: Ok(Verdict::Totp { step: 1 }),
+            broken: VecDeque::new(),
             anyone: Ok(true),
             entries: [Ok(granted())].into(),
             filed: VecDeque::new(),
@@ -274,6 +278,7 @@ impl Told {
         Told {
             identity: Err(error.clone()),
             verdict: Err(error.clone()),
+            broken: [Err(error.clone())].into(),
             anyone: Err(error.clone()),
             entries: [Err(error.clone())].into(),
             filed: [Err(error.clone())].into(),
@@ -286,7 +291,7 @@ impl Told {
 
     /// alice has no grant, and may ask for one.
     pub(crate) fn asking(entry_after: Option<Entry>) -> Self {
-        let no_cover = Ok(Entry::NoCover { may_ask: true });
+        let no_cover = Ok(no_cover(false));
         let entries = [no_cover].into_iter().chain(entry_after.map(Ok)).collect();
         Told { entries, ..Told::good() }
     }
@@ -304,6 +309,31 @@ impl Told {
 
 pub(crate) fn alice() -> Identity {
     Identity { person: PersonName::parse("alice").unwrap(), by: "key SHA256:abc".into() }
+}
+
+/// alice may ask, for 30 minutes unless she says otherwise.
+pub(crate) fn no_cover(may_break: bool) -> Entry {
+    let span = |seconds| Span::from_secs(seconds).unwrap();
+    Entry::NoCover { offer: Some(Offer { usual: span(1800), longest: span(3600) }), may_break }
+}
+
+/// What alice used a break-glass code for.
+pub(crate) fn used() -> breakglass::Use {
+    let span = |seconds| Span::from_secs(seconds).unwrap();
+    let ask = Ask {
+        person: alice().person,
+        login: Login::parse("alice").unwrap(),
+        place: Place::parse("web-1").unwrap(),
+        sudo: true,
+        duration: span(1800),
+        start: None,
+        extends: None,
+        reason: Reason::parse("it burns").unwrap(),
+    };
+    let by = Actor::Person(alice().person);
+    let terms = Terms { role: None, permissions: [].into(), policy: String::new() };
+    let grant = Grant::request(id(), ask, terms, by, at(NOW), span(3600)).unwrap();
+    breakglass::Use::of(&grant, at(NOW + 1800), None)
 }
 
 pub(crate) fn id() -> GrantId {
@@ -333,6 +363,8 @@ pub(crate) fn standing(phase: Phase) -> Standing {
         phase,
         duration: Span::from_secs(1800).unwrap(),
         lapses_at: at(NOW + 3600),
+        approved_by: vec![],
+        missing: vec![Needed { from: Member::Group(GroupName::parse("leads").unwrap()), count: 1 }],
         approvers: ["bob", "carol"].map(|name| PersonName::parse(name).unwrap()).into(),
         answer: None,
     }
@@ -368,6 +400,17 @@ impl LoginService for Asked {
         // A right code too, though it proves nobody: the module must not rely on it.
         self.told().verdict.clone()
     }
+    fn break_glass(
+        &self,
+        who: Result<&Identity, &Error>,
+        typed: &str,
+        reason: Option<&str>,
+        attempt: &Attempt,
+    ) -> Result<breakglass::Verdict> {
+        let who = who.map_or("nobody", |who| who.person.as_str());
+        self.note(format!("break {who} {typed:?} {reason:?} {}", attempt.login));
+        self.told().broken.pop_front().expect("broken once too often")
+    }
     fn anyone_may_enter(&self, _: &Attempt) -> Result<bool> {
         self.note("anyone");
         self.told().anyone.clone()
@@ -376,8 +419,14 @@ impl LoginService for Asked {
         self.note(format!("enter {} {} {}", who.person, attempt.action, attempt.login));
         self.told().entries.pop_front().expect("asked once too often")
     }
-    fn file_request(&self, _: &Identity, _: &Attempt, reason: &str) -> Result<Standing> {
-        self.note(format!("file {reason:?}"));
+    fn file_request(
+        &self,
+        _: &Identity,
+        _: &Attempt,
+        reason: &str,
+        duration: Span,
+    ) -> Result<Standing> {
+        self.note(format!("file {reason:?} {duration}"));
         self.told().filed.pop_front().expect("filed once too often")
     }
     fn standing(&self, id: &GrantId) -> Result<Standing> {

@@ -115,6 +115,7 @@ impl Demo {
         let mut screen = Screen::laptop(&self.instance, alice, "ssh web-1")?;
         screen.secret(CODE, &alice.code()?)?;
         screen.answer("Reason for access (empty to leave): ", "INC-7 the disk is full")?;
+        screen.answer("For how long? [", "")?;
         screen.expect("Request ")?;
         let id = screen.expect(" filed for alice@web-1")?;
         screen.expect("Waiting for approval. Press Enter to check again: ")?;

@@ -198,11 +198,7 @@ impl Authority {
         typed: &str,
         now: Timestamp,
     ) -> Result<Verdict> {
-        let mut factors = match tx.factors(who.key())? {
-            Some(factors) => factors,
-            None if *who == PersonOrNobody::Nobody => self.nobodys_factors()?,
-            None => Factors::default(),
-        };
+        let mut factors = self.factors_of(tx, who)?;
         // Somebody without a factor is checked against nobody's, so that it takes as long.
         let stand_in = match factors.totp {
             None => Some(match tx.factors(PersonOrNobody::Nobody.key())? {
@@ -238,6 +234,14 @@ impl Authority {
             PersonOrNobody::Person(_) => verdict,
             // Even a code that happens to be right proves nobody.
             PersonOrNobody::Nobody => Verdict::NotEnrolled,
+        })
+    }
+
+    pub(super) fn factors_of(&self, tx: &dyn Tx, who: &PersonOrNobody) -> Result<Factors> {
+        Ok(match tx.factors(who.key())? {
+            Some(factors) => factors,
+            None if *who == PersonOrNobody::Nobody => self.nobodys_factors()?,
+            None => Factors::default(),
         })
     }
 

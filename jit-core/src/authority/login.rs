@@ -6,13 +6,16 @@ use serde_json::json;
 
 use super::grants::{approvers, known_grant};
 use super::{Authority, Done, NewRequest, known_person};
+use crate::breakglass;
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
 use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, Program, State};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::login::{Attempt, Backstop, Entry, Evidence, Identity, LoginService, Opened, Standing};
+use crate::login::{
+    Attempt, Backstop, Entry, Evidence, Identity, LoginService, Offer, Opened, Standing,
+};
 use crate::name::{Login, PersonName, Place, Reason};
 use crate::policy::{self, Decision, Policy};
 use crate::process::Anchor;
@@ -46,16 +49,7 @@ impl LoginService for Authority {
         typed: &str,
         attempt: &Attempt,
     ) -> Result<Verdict> {
-        let (subject, actor, by) = match who {
-            Ok(identity) => (
-                PersonOrNobody::Person(identity.person.clone()),
-                Actor::Person(identity.person.clone()),
-                identity.by.clone(),
-            ),
-            Err(error) => {
-                (PersonOrNobody::Nobody, Actor::Program(Program::PamJit), error.what().to_owned())
-            }
-        };
+        let (subject, actor, by) = subject(who);
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
             let verdict = self.try_code(tx, &subject, typed, now)?;
             let detail = json!({
@@ -64,6 +58,16 @@ impl LoginService for Authority {
             let done = Done::new(verdict, detail);
             Ok(if verdict.accepted() { done } else { done.refused() })
         })
+    }
+
+    fn break_glass(
+        &self,
+        who: Result<&Identity, &Error>,
+        typed: &str,
+        reason: Option<&str>,
+        attempt: &Attempt,
+    ) -> Result<breakglass::Verdict> {
+        self.use_code(who, typed, reason, attempt)
     }
 
     fn anyone_may_enter(&self, attempt: &Attempt) -> Result<bool> {
@@ -103,32 +107,36 @@ impl LoginService for Authority {
                     detail["why"] = json!("no cover");
                     // Where it can't be told, the policy takes no request.
                     let (person, login) = (&who.person, &attempt.login);
-                    let may_ask = self
+                    let offer = self
                         .policy()
-                        .and_then(|p| self.offer(tx, &p, person, login, attempt.action, now))
-                        .is_ok_and(|offer| offer.is_some());
-                    Done::new(Entry::NoCover { may_ask }, detail).refused()
+                        .and_then(|p| self.offer(tx, &p, person, login, attempt.action, now));
+                    let longest = offer.ok().flatten().and_then(|decision| decision.longest);
+                    let offer = longest.map(|longest| Offer {
+                        usual: self.config.default_duration.min(longest),
+                        longest,
+                    });
+                    let may_break = self.could_break(tx, person, login)?;
+                    Done::new(Entry::NoCover { offer, may_break }, detail).refused()
                 }
             })
         })
     }
 
-    fn file_request(&self, who: &Identity, attempt: &Attempt, reason: &str) -> Result<Standing> {
+    fn file_request(
+        &self,
+        who: &Identity,
+        attempt: &Attempt,
+        reason: &str,
+        duration: Span,
+    ) -> Result<Standing> {
         let sudo = attempt.action == Action::Sudo;
         let reason = Reason::parse(reason)?;
-        let policy = self.policy()?;
-        let (person, login) = (&who.person, &attempt.login);
-        let offer =
-            self.read(|tx, now| self.offer(tx, &policy, person, login, attempt.action, now))?;
-        let longest = offer
-            .and_then(|decision| decision.longest)
-            .ok_or_else(|| Error::refused("the policy takes no request for this"))?;
         let ask = Ask {
             person: who.person.clone(),
             login: attempt.login.clone(),
             place: Place::Host(self.config.host.clone()),
             sudo,
-            duration: self.config.default_duration.min(longest),
+            duration,
             start: None,
             extends: None,
             reason,
@@ -144,13 +152,16 @@ impl LoginService for Authority {
         self.read(|tx, now| {
             let grant = known_grant(tx, id)?;
             let phase = grant.phase(now);
-            let could = if phase == Phase::Requested {
-                let requester = known_person(tx, &grant.ask().person)?;
-                let names = approvers(&grant);
-                self.who_could(tx, &policy, grant.ask(), &requester, &names, now)?
-            } else {
-                Vec::new()
-            };
+            let approved_by = approvers(&grant);
+            let (mut could, mut missing) = (Vec::new(), Vec::new());
+            if phase == Phase::Requested {
+                let (ask, requester) = (grant.ask(), known_person(tx, &grant.ask().person)?);
+                could = self.who_could(tx, &policy, ask, &requester, &approved_by, now)?;
+                let decision = self.decide(tx, &policy, ask, &requester, &approved_by, now)?;
+                if let policy::Verdict::Pending { missing: needed } = decision.verdict {
+                    missing = needed;
+                }
+            }
             let answer = match grant.state() {
                 State::Denied { by, reason, .. } => {
                     let by = match by {
@@ -169,6 +180,8 @@ impl LoginService for Authority {
                 phase,
                 duration: grant.ask().duration,
                 lapses_at: grant.lapses_at(),
+                approved_by,
+                missing,
                 approvers: could,
                 answer,
             })
@@ -359,6 +372,20 @@ impl Authority {
         let grants = tx.grants(&filter)?;
         grants.iter().try_for_each(Grant::check_window)?;
         Ok(cover(Wanted { person, login, host, action }, &grants, now))
+    }
+}
+
+/// Whose attempt it is: whose factors, which actor, and how that is known.
+pub(super) fn subject(who: Result<&Identity, &Error>) -> (PersonOrNobody, Actor, String) {
+    match who {
+        Ok(identity) => (
+            PersonOrNobody::Person(identity.person.clone()),
+            Actor::Person(identity.person.clone()),
+            identity.by.clone(),
+        ),
+        Err(error) => {
+            (PersonOrNobody::Nobody, Actor::Program(Program::PamJit), error.what().to_owned())
+        }
     }
 }
 

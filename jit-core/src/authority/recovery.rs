@@ -33,6 +33,8 @@ pub struct Restored {
     pub ended: Vec<Grant>,
     /// People whose recovery codes are void.
     pub codes_void: Vec<PersonName>,
+    /// How many break-glass codes are void.
+    pub break_glass_void: usize,
 }
 
 impl Authority {
@@ -73,7 +75,7 @@ impl Authority {
 
     /// Makes a restored store fit for the present, in one step and on record. Whatever was ended,
     /// used or taken away since the backup would count again, so: living grants end, unless
-    /// `keep_grants`; recovery codes are void; no code of a time before now is accepted.
+    /// `keep_grants`; recovery and break-glass codes are void; no code of a time before now is accepted.
     ///
     /// # Errors
     /// Unavailable when the clock stands before the last record of the backup.
@@ -93,13 +95,14 @@ impl Authority {
                 }
                 tx.put_factors(person.name.as_str(), &without_the_past(factors, now))?;
             }
+            let break_glass_void = self.void_break_glass(tx)?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             let detail = json!({
-                "records": backup.log.records,
+                "break_glass_codes_void": break_glass_void, "records": backup.log.records,
                 "head": backup.log.head.as_ref().map(|head| hex(&head.hash)),
                 "grants_ended": ids, "grants_kept": keep_grants, "recovery_codes_void": codes_void,
             });
-            Ok(Done::new(Restored { at: now, ended, codes_void }, detail))
+            Ok(Done::new(Restored { at: now, ended, codes_void, break_glass_void }, detail))
         })
     }
 

@@ -13,13 +13,20 @@ use crate::audit::Record;
 use crate::error::Kind;
 use crate::factor::Verdict;
 use crate::grant::{Action, Ask, Grant, Permission, Phase};
-use crate::login::{Entry, Evidence, LoginService};
+use crate::login::{Entry, Evidence, LoginService, Offer};
 use crate::name::{HostName, Login, Reason};
 use crate::process::Anchor;
 use crate::time::Span;
 
 fn new(name: &str, seconds: u64) -> NewRequest {
     NewRequest { ask: ask(name, seconds), by: Actor::Person(person(name)), origin: None }
+}
+
+/// What somebody hears without cover whom the policy lets ask, or not.
+fn no_cover(may_ask: bool) -> Entry {
+    let span = |seconds| Span::from_secs(seconds).unwrap();
+    let offer = may_ask.then(|| Offer { usual: span(1800), longest: span(3600) });
+    Entry::NoCover { offer, may_break: false }
 }
 
 fn records(desk: &Desk) -> Vec<Record> {
@@ -51,7 +58,7 @@ fn a_request_is_approved_by_another_and_covers_until_its_end() {
     assert_eq!(cover.deadline, approved.window().unwrap().not_after);
     desk.clock.pass(600);
     let entry = desk.authority.may_enter(&who, &attempt("deploy", Action::Login)).unwrap();
-    assert_eq!(entry, Entry::NoCover { may_ask: true });
+    assert_eq!(entry, no_cover(true));
     let log = desk.authority.verify_log().unwrap();
     assert_eq!(log.records, records(&desk).len() as u64);
 }
@@ -87,7 +94,7 @@ fn an_empty_or_missing_policy_denies() {
         .identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt("deploy", Action::Login))
         .unwrap();
     let entry = desk.authority.may_enter(&who, &attempt("deploy", Action::Login)).unwrap();
-    assert_eq!(entry, Entry::NoCover { may_ask: false });
+    assert_eq!(entry, no_cover(false));
     assert!(desk.authority.authorized_keys(&Login::parse("deploy").unwrap()).unwrap().is_empty());
 }
 
@@ -324,7 +331,7 @@ fn two_people_in_one_account_are_two_people_in_sudo_too() {
         desk.authority.may_enter(&who, &sudo)
     };
     assert!(matches!(entry(Some(11)).unwrap(), Entry::Granted(_)), "alice");
-    assert_eq!(entry(Some(12)).unwrap(), Entry::NoCover { may_ask: true }, "bob");
+    assert_eq!(entry(Some(12)).unwrap(), no_cover(true), "bob");
     assert!(entry(Some(13)).is_err(), "nobody's session, and deploy is no person");
     assert!(entry(None).is_err());
 }
@@ -342,7 +349,7 @@ fn the_host_is_the_enrolled_one() {
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     let entry = desk.authority.may_enter(&who, &attempt).unwrap();
-    assert_eq!(entry, Entry::NoCover { may_ask: true });
+    assert_eq!(entry, no_cover(true));
     assert!(desk.authority.remove_host(&Actor::Root, &HostName::parse("web-1").unwrap()).is_err());
 }
 
@@ -424,8 +431,11 @@ fn a_request_tells_how_long_it_is_for_when_it_lapses_and_who_denied_it() {
     let desk = Desk::new();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    let filed = desk.authority.file_request(&who, &attempt, "INC-1 disk full").unwrap();
-    assert_eq!((filed.duration.secs(), filed.phase), (1800, crate::grant::Phase::Requested));
+    let filed = desk
+        .authority
+        .file_request(&who, &attempt, "INC-1 disk full", Span::from_secs(600).unwrap())
+        .unwrap();
+    assert_eq!((filed.duration.secs(), filed.phase), (600, crate::grant::Phase::Requested));
     assert_eq!(filed.lapses_at.since(desk.authority.now().unwrap()), 3600);
     assert_eq!(filed.approvers, [person("bob"), person("carol")]);
     desk.authority.deny(&filed.id, &Actor::Person(person("bob")), Some(&reason())).unwrap();

@@ -79,6 +79,9 @@ pub enum Way {
     Policy,
     /// Root granted it alone.
     Root,
+    /// A break-glass code, past the policy.
+    #[serde(rename = "break-glass")]
+    BreakGlass,
 }
 
 impl Grant {

@@ -199,14 +199,14 @@ fn empty(file: &TomlFile, span: &std::ops::Range<usize>, what: &str) -> Error {
         .next("Name at least one, or remove the role.")
 }
 
-fn member(text: &str) -> Result<Member> {
+pub(crate) fn member(text: &str) -> Result<Member> {
     match text.strip_prefix('@') {
         Some(group) => GroupName::parse(group).map(Member::Group),
         None => PersonName::parse(text).map(Member::Person),
     }
 }
 
-fn login_pattern(text: &str) -> Result<LoginPattern> {
+pub(crate) fn login_pattern(text: &str) -> Result<LoginPattern> {
     if text == "{person}" {
         return Ok(LoginPattern::Own);
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store};
 use crate::audit::{Event, Outcome};
 use crate::authority::testing::private_dir;
+use crate::breakglass::Glass;
 use crate::error::Kind;
 use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
@@ -16,6 +17,7 @@ use crate::host::Host;
 use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
 use crate::process::Anchor;
+use crate::seal::Vault;
 use crate::session::{End, EndReason, Session};
 use crate::stay::{Before, Stay};
 
@@ -36,6 +38,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&keys_belong_to_one_person);
     fresh(&sessions_are_found_by_host_and_audit_session);
     fresh(&an_account_has_one_stay_on_a_host);
+    fresh(&a_host_has_one_set_of_break_glass_codes);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -227,6 +230,27 @@ fn an_account_has_one_stay_on_a_host(open: Open<'_>) {
     tx.remove_stay(host, login).unwrap();
     assert_eq!(tx.stay(host, login).unwrap(), None);
     assert_eq!(tx.stays(&HostName::parse("web-2").unwrap()).unwrap().len(), 1);
+}
+
+fn a_host_has_one_set_of_break_glass_codes(open: Open<'_>) {
+    let store = open();
+    let vault = Vault::from_master_key(&[3; 32]);
+    let hosts = ["web-1", "web-2"].map(|name| HostName::parse(name).unwrap());
+    let glass = |host: &HostName, count| {
+        let mut glass = Glass::whole(host.clone());
+        glass.renew(&vault, count, vec![Login::parse("root").unwrap()]).unwrap();
+        glass
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    let (old, new, other) = (glass(&hosts[0], 2), glass(&hosts[0], 3), glass(&hosts[1], 4));
+    for one in [&old, &other, &new] {
+        tx.put_glass(one).unwrap();
+    }
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Read).unwrap();
+    assert_eq!(tx.glass(&hosts[0]).unwrap(), Some(new));
+    assert_eq!(tx.glass(&hosts[1]).unwrap(), Some(other));
+    assert_eq!(tx.glass(&HostName::parse("web-3").unwrap()).unwrap(), None);
 }
 
 fn serials_are_unique(open: Open<'_>) {

@@ -28,4 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     // 2: stays, by `login@host`.
     "CREATE TABLE stay (key TEXT PRIMARY KEY, host TEXT NOT NULL, body TEXT NOT NULL,
          tag BLOB NOT NULL) STRICT;",
+    // 3: break-glass codes and their uses, by host.
+    "CREATE TABLE break_glass (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL)
+         STRICT;",
 ];

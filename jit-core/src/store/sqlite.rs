@@ -16,6 +16,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::migrations::MIGRATIONS;
 use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store, Tx};
 use crate::audit::{Event, Head, Record};
+use crate::breakglass::Glass;
 use crate::error::{Error, Kind, Result};
 use crate::factor::Factors;
 use crate::grant::{Grant, State};
@@ -177,7 +178,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 9] = [
+const TAGGED: [(&str, &str); 10] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -187,6 +188,7 @@ const TAGGED: [(&str, &str); 9] = [
     ("ca_key", "SELECT key, body, tag FROM ca_key"),
     ("session", "SELECT id, body, tag FROM session"),
     ("stay", "SELECT key, body, tag FROM stay"),
+    ("break_glass", "SELECT key, body, tag FROM break_glass"),
 ];
 
 struct SqliteTx<'a> {
@@ -551,6 +553,18 @@ impl Tx for SqliteTx<'_> {
 
     fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()> {
         self.run("DELETE FROM stay WHERE key = ?1", [stay_key(host, login)]).map(drop)
+    }
+
+    fn glass(&self, host: &HostName) -> Result<Option<Glass>> {
+        let sql = "SELECT key, body, tag FROM break_glass WHERE key = ?1";
+        self.row("break_glass", sql, [host.as_str()])
+    }
+
+    fn put_glass(&self, glass: &Glass) -> Result<()> {
+        let key = glass.host.as_str();
+        let (body, tag) = self.seal_row("break_glass", key, glass)?;
+        let sql = "REPLACE INTO break_glass (key, body, tag) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![key, body, tag]).map(drop)
     }
 
     fn audit_head(&self) -> Result<Option<Head>> {

@@ -6,7 +6,7 @@ use jit_core::policy::Verdict;
 use jit_core::store::GrantFilter;
 use serde_json::{Value, json};
 
-use super::{Desk, request};
+use super::{Desk, breakglass, request};
 use crate::cli::{List, Show};
 use crate::grants;
 use crate::output::Exit;
@@ -36,6 +36,7 @@ pub fn run(desk: &Desk, list: &List) -> Result<Exit> {
         (found, _) => grants::rows(found, now),
     };
     output.answer(text, || grants::json_list(&found, now))?;
+    breakglass::remark(desk)?;
     Ok(Exit::Done)
 }
 

@@ -265,8 +265,12 @@ impl Answer<'_> {
             (false, true) => "\nNo grant was alive in it.\n".to_owned(),
             (false, false) => format!("\nEnded, as they are of the past: {grants}\n"),
         });
+        let glass = match restored.break_glass_void {
+            0 => "",
+            _ => "Break-glass codes are void. ",
+        };
         text.push_str(&format!(
-            "Recovery codes are void: {people}. Codes of authenticators count again in a minute.\n\
+            "{glass}Recovery codes are void: {people}. Codes of authenticators count again in a minute.\n\
              People, keys and suspensions are as they were then: what was changed since has to be\n\
              done again. Sessions opened since are on no record: `loginctl` shows who is on; end\n\
              them, or reboot.\n\nNext:\n"
@@ -276,6 +280,9 @@ impl Answer<'_> {
         text.push_str(&format!("  jitctl{option} doctor\n  jitctl{option} user list\n"));
         let names = restored.codes_void.iter();
         text.extend(names.map(|name| format!("  jitctl{option} mfa codes {name}\n")));
+        if restored.break_glass_void > 0 {
+            text.push_str(&format!("  jitctl{option} break-glass create\n"));
+        }
         text
     }
 
@@ -286,6 +293,7 @@ impl Answer<'_> {
             "head": self.head(), "restored": self.placed.done, "aside": self.placed.aside,
             "grants_ended": grants, "grants_kept": self.kept,
             "recovery_codes_void": self.restored.codes_void,
+            "break_glass_codes_void": self.restored.break_glass_void,
         })
     }
 }

@@ -11,7 +11,7 @@ use jit_core::{Error, Result};
 use nix::unistd::User;
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, breakglass};
 use crate::output::{Exit, table};
 
 /// Runs `jitctl sessions`.
@@ -36,6 +36,7 @@ pub fn run(desk: &Desk) -> Result<Exit> {
         });
         sessions.iter().map(for_programs).chain(exempt).collect()
     })?;
+    breakglass::remark(desk)?;
     if !sessions.is_empty() && !authority.keeper_runs() {
         output.remark("jitctl: jitd does not run, so nothing ends them\n  systemctl start jitd");
     }

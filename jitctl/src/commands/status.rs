@@ -6,7 +6,7 @@ use jit_core::grant::Phase;
 use jit_core::store::GrantFilter;
 use serde_json::json;
 
-use super::Desk;
+use super::{Desk, breakglass};
 use crate::grants;
 use crate::output::{Exit, count, facts, joined};
 
@@ -58,6 +58,7 @@ pub fn run(desk: &Desk) -> Result<Exit> {
         }
         text
     };
+    let glass = authority.break_glass_uses()?;
     output.answer(text(), || {
         json!({
             "host": host.name, "labels": host.labels,
@@ -65,11 +66,13 @@ pub fn run(desk: &Desk) -> Result<Exit> {
             "active": active, "scheduled": scheduled,
             "requests": grants::json_list(&waiting, now),
             "sessions": sessions, "jitd_runs": keeper,
+            "break_glass_to_review": glass.unreviewed().map(breakglass::for_programs),
             "log": last.as_ref().map(|record| json!({
                 "records": record.sequence, "time": record.time.rfc3339(),
                 "head": hex(&record.hash),
             })),
         })
     })?;
+    breakglass::remark(desk)?;
     Ok(Exit::Done)
 }

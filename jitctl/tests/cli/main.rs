@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod approving;
+mod breakglass;
 mod cases;
 mod decisions;
 mod desk;

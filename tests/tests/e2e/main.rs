@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod backstop;
 mod bad_input;
+mod breakglass;
 mod certificate;
 mod doctor;
 mod ending;

@@ -12,8 +12,11 @@ fn waiting(i: &Instance) -> Result<(Terminal, String)> {
     terminal.answer("Verification code: ", &i.alice.code()?)?;
     terminal.expect(&format!("No active grant for {}@web-1.", i.alice.name))?;
     terminal.answer("Reason for access (empty to leave): ", "INC-9 disk full")?;
+    terminal.answer("For how long? [30m, at most 1h]: ", "2h")?;
+    terminal.expect("The policy gives at most 1h, not 2h.")?;
+    terminal.answer("For how long? [30m, at most 1h]: ", "40m")?;
     terminal.expect("Request ")?;
-    let id = terminal.expect(&format!(" filed for {}@web-1, 30m.", i.alice.name))?;
+    let id = terminal.expect(&format!(" filed for {}@web-1, 40m.", i.alice.name))?;
     // Those who can approve, and how.
     let advice = terminal.expect(&format!("jitctl approve {id}"))?;
     assert!(advice.contains(&i.bob.name) && advice.contains(&i.carol.name), "{advice}");
@@ -26,9 +29,12 @@ fn a_request_filed_at_the_prompt_lets_in_once_approved() -> Result<()> {
     let i = Instance::start()?;
     let (mut terminal, id) = waiting(&i)?;
     terminal.type_line("")?;
+    terminal.expect("0 of 1 approvals; waiting for 1 of @leads: ")?;
+    terminal.expect("s left here.")?;
     terminal.expect(WAITING)?;
     i.approve(&i.bob, &id)?;
     terminal.type_line("")?;
+    terminal.expect(&format!("Request {id} was approved by {}.", i.bob.name))?;
     terminal.expect(&format!("Grant {id}."))?;
     terminal.answer("$ ", "id -un")?;
     terminal.expect(&i.alice.name)?;

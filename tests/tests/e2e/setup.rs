@@ -78,6 +78,7 @@ fn log_in(alice: &Person) -> Result<Terminal> {
     let mut terminal = alice.terminal(&format!("ssh -o {AGAIN} web-1"))?;
     terminal.answer("Verification code: ", &alice.code()?)?;
     terminal.answer("Reason for access (empty to leave): ", "the first login")?;
+    terminal.answer("For how long? [", "")?;
     terminal.expect("Access to web-1 as alice ends ")?;
     terminal.expect("$ ")?;
     Ok(terminal)
@@ -114,6 +115,7 @@ fn one_command_sets_a_host_up_and_a_new_login_confirms_it() -> Result<()> {
         second.type_line("sudo jitctl setup --confirm")?;
         second.answer("Verification code: ", &alice.code()?)?;
         second.answer("Reason for access (empty to leave): ", "to confirm")?;
+        second.answer("For how long? [", "")?;
         second.expect_within("Confirmed: it stays.", Duration::from_secs(40))?;
         host.run("systemctl is-active jit-setup-rollback.timer")?.refused()?;
         host.must("! test -e /var/lib/jit/setup/pending")?;
@@ -261,6 +263,7 @@ fn undo_needs_nothing_but_the_files_themselves() -> Result<()> {
         first.answer("$ ", "sudo -k; sudo id -u")?;
         first.answer("Verification code: ", &alice.code()?)?;
         first.answer("Reason for access (empty to leave): ", "in an old session")?;
+        first.answer("For how long? [", "")?;
         first.expect("0\r\n")?;
 
         host.must("systemctl stop jitd && rm -rf /etc/jit /var/lib/jit")?;

@@ -167,7 +167,10 @@ fn a_request_at_a_prompt_remembers_where_it_came_from() {
     let desk = Desk::new();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
-    let filed = desk.authority.file_request(&who, &attempt, "INC-1 disk full").unwrap();
+    let filed = desk
+        .authority
+        .file_request(&who, &attempt, "INC-1 disk full", Span::from_secs(600).unwrap())
+        .unwrap();
     let (grant, _) = desk.authority.grant(&filed.id).unwrap();
     let origin = grant.origin().unwrap();
     assert_eq!((&origin.rhost, &origin.tty), (&attempt.rhost, &attempt.tty));

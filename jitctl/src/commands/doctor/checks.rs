@@ -87,6 +87,7 @@ pub fn stored(authority: &Authority, report: &mut Report) {
             "systemctl start jitd",
         );
     }
+    break_glass(authority, report);
     for kind in [CaKind::User, CaKind::Host] {
         let why = "Without it no certificate can be signed; logins by key work.";
         match authority.ca_keys(kind) {
@@ -98,6 +99,36 @@ pub fn stored(authority: &Authority, report: &mut Report) {
                 report.check(Err::<(), _>(error), |()| String::new(), why);
             }
         }
+    }
+}
+
+/// Whether the glass can be broken, and whether the last time was looked at.
+fn break_glass(authority: &Authority, report: &mut Report) {
+    let glass = match authority.break_glass_uses() {
+        Ok(glass) => glass,
+        Err(error) => {
+            let why = "Nobody gets in by a break-glass code.";
+            report.check(Err::<(), _>(error), |()| String::new(), why);
+            return;
+        }
+    };
+    if let Some(last) = glass.unreviewed() {
+        report.warn(
+            last.blocks(),
+            "Somebody got in past the policy, and no other code works until it is looked at.",
+            format!("jitctl break-glass review {} --as REVIEWER --note TEXT", last.id),
+        );
+    }
+    if authority.config().break_glass.members.is_empty() {
+        return;
+    }
+    match glass.codes_left() {
+        0 => report.warn(
+            "there is no break-glass code left".into(),
+            "When nobody can approve, nobody gets in.",
+            "jitctl break-glass create",
+        ),
+        left => report.ok(format!("break-glass codes left: {left}")),
     }
 }
 
