@@ -3,8 +3,10 @@
 //! changes it so that it goes back by itself unless somebody who came in that way confirms it.
 
 mod checks;
+mod copies;
 mod files;
 mod instance;
+mod lock;
 mod marks;
 mod pam;
 mod person;

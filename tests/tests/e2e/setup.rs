@@ -176,6 +176,30 @@ fn a_setup_that_nobody_confirms_goes_back_by_itself() -> Result<()> {
 }
 
 #[test]
+fn a_rollback_is_kept_up_by_nobody_and_needs_no_room() -> Result<()> {
+    let (host, alice) = installed(Release::Bookworm)?;
+    // PAM's files on a disk that can be filled.
+    host.must(
+        "cp -a /etc/pam.d /srv/pam && mount -t tmpfs -o size=1m,mode=755 tmpfs /etc/pam.d && \
+         cp -a /srv/pam/. /etc/pam.d/",
+    )?;
+    let mut first = answered(&alice, "--within 15s")?;
+    first.type_line("y")?;
+    first.expect("Applied. It goes back by itself in 15s")?;
+    host.run("head -c 2M /dev/zero > /etc/pam.d/full")?.refused()?;
+    // A local user locks what they can open; root's own lock outlasts the first attempt.
+    host.run("runuser -u nobody -- flock /run/jit-setup.lock true")?.refused()?;
+    host.must("setsid -f runuser -u nobody -- flock /etc/pam.d sleep 150 >/dev/null 2>&1")?;
+    host.must("setsid -f flock /run/jit-setup.lock sleep 28 >/dev/null 2>&1")?;
+    let pending = "! test -e /var/lib/jit/setup/pending";
+    host.wait_until("the setup has gone back", Duration::from_secs(60), pending)?;
+    host.must("journalctl -u jit-setup-rollback | grep 'another jitctl setup is at work'")?;
+    host.must("rm /etc/pam.d/full && diff -r /srv/pam /etc/pam.d")?;
+    host.must("! test -e /etc/ssh/sshd_config.d/00-jit.conf")?;
+    plain_login_works(&alice)
+}
+
+#[test]
 fn a_reboot_takes_an_unconfirmed_setup_back_before_anybody_logs_in() -> Result<()> {
     for release in Release::ALL {
         let (mut host, alice) = installed(release)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jit_core::Result;
 use similar::TextDiff;
 
-use super::{files, marks, pam, sshd};
+use super::{copies, files, marks, pam, sshd};
 
 /// A file as it is and as it shall be.
 #[derive(Debug)]
@@ -47,13 +47,20 @@ impl Change {
     /// Unavailable.
     pub fn make(&self) -> Result<()> {
         match &self.after {
-            Some(text) => files::replace(&self.path, text),
+            Some(text) => copies::put_back(&self.path, text),
             None => files::remove(&self.path),
         }
     }
 }
 
-/// What has to change for sshd and sudo to ask us; nothing where they do.
+/// Every file that is ever changed.
+pub fn files() -> impl Iterator<Item = PathBuf> {
+    let services = pam::SERVICES.iter().map(pam::Service::path);
+    [sshd::MAIN, sshd::DROP_IN].map(ToOwned::to_owned).into_iter().chain(services).map(Into::into)
+}
+
+/// What has to change for sshd and sudo to ask us; nothing where they do. sshd's files come first:
+/// with these alone, people enrolled get in with key and password; with PAM's alone, nobody does.
 ///
 /// # Errors
 /// Refused where a file is not as we know it.
