@@ -246,7 +246,21 @@ fn what_would_lock_everybody_out_is_not_applied() -> Result<()> {
     host.run("jitctl setup --yes")?.refused()?.says("sshd overrides: AuthenticationMethods")?;
     host.must(&format!("echo 'NoSuchOption 1' > {earlier}"))?;
     host.run("jitctl setup --yes")?.refused()?.says("NoSuchOption")?;
+    let from = "Match Address 10.77.0.0/24\nAuthenticationMethods password";
+    host.must(&format!("echo '{from}' > {earlier}"))?;
+    host.run("jitctl setup --yes")?
+        .refused()?
+        .says("AuthenticationMethods is password, for alice from 10.77.0.0")?;
     host.must(&format!("rm {earlier}"))?;
+    // Lines of included PAM files that jump over ours, and such as libpam can't read.
+    host.must(
+        "cp -p /etc/pam.d/common-session /srv/ && \
+         echo 'session [success=1 default=ignore] pam_unix.so' >> /etc/pam.d/common-session",
+    )?;
+    host.run("jitctl setup --yes")?.refused()?.says("in session and can jump over it")?;
+    host.must("sed 's/$/\\r/' /srv/common-session > /etc/pam.d/common-session")?;
+    host.run("jitctl setup --yes")?.refused()?.says("end with a carriage return")?;
+    host.must("cp -p /srv/common-session /etc/pam.d/")?;
 
     host.must(
         "cp -p /etc/pam.d/sudo /srv/sudo && echo 'auth optional pam_x.so' >> /etc/pam.d/sudo",

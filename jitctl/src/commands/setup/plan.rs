@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use jit_core::Result;
+use jit_core::{Error, Result};
 use similar::TextDiff;
 
 use super::{copies, files, marks, pam, sshd};
@@ -96,6 +96,25 @@ pub fn undo() -> Result<Vec<Change>> {
     changes.push(Change::new(sshd::DROP_IN, files::read(sshd::DROP_IN.as_ref())?, None));
     changes.retain(Change::is_one);
     Ok(changes)
+}
+
+/// Lines of PAM's files that ask our module, as they are now: `FILE:LINE: TEXT`.
+///
+/// # Errors
+/// Refused when PAM's directory can't be read.
+pub fn left_over() -> Result<Vec<String>> {
+    const SERVICES: &str = "/etc/pam.d";
+    let failed = |e: std::io::Error| Error::refused(format!("{SERVICES} can't be read: {e}"));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(SERVICES).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        // What is no text is no service.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = |(at, line): (usize, &str)| format!("{}:{at}: {line}", path.display());
+        found.extend(marks::asks_us(&text).into_iter().map(line));
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]

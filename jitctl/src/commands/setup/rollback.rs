@@ -218,17 +218,29 @@ pub fn confirm(authority: &Authority) -> Result<()> {
     disarm()
 }
 
-/// Seconds left until it goes back.
+/// A setup that waits for its confirmation, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// How long it has waited; after a reboot that is not known.
+    pub since: u64,
+    /// How long until it goes back.
+    pub left: u64,
+}
+
+/// The setup that waits, if one does.
 ///
 /// # Errors
 /// It can't be told.
-pub fn seconds_left() -> Result<Option<u64>> {
+pub fn waiting() -> Result<Option<Waiting>> {
     let now = SystemClock::default().boot()?;
-    let left = |p: Pending| {
-        let end = p.boot_millis / 1000 + p.within;
-        if p.boot_id == now.boot_id { end.saturating_sub(now.millis / 1000) } else { 0 }
+    let waiting = |p: Pending| {
+        let since = (now.millis / 1000).saturating_sub(p.boot_millis / 1000);
+        match p.boot_id == now.boot_id {
+            true => Waiting { since, left: p.within.saturating_sub(since) },
+            false => Waiting { since: 0, left: 0 },
+        }
     };
-    Ok(pending()?.map(left))
+    Ok(pending()?.map(waiting))
 }
 
 /// On the log; where that is out of order, in syslog: going back must not depend on it.
