@@ -38,7 +38,7 @@ impl Vault {
     pub fn open_file(path: &Path) -> Result<Self> {
         let text = Zeroizing::new(rootfile::read_private(path, 1024).map_err(|e| {
             // Where it is lost, no setup makes up for it.
-            if path.exists() {
+            if !matches!(path.try_exists(), Ok(false)) {
                 return e;
             }
             e.next("Put it back from your backup, with mode 0600; on a new machine: jitctl setup.")
