@@ -36,7 +36,13 @@ impl Vault {
     /// # Errors
     /// Misconfigured when the file is missing, readable by others or malformed.
     pub fn open_file(path: &Path) -> Result<Self> {
-        let text = Zeroizing::new(rootfile::read_private(path, 1024)?);
+        let text = Zeroizing::new(rootfile::read_private(path, 1024).map_err(|e| {
+            // Where it is lost, no setup makes up for it.
+            if !matches!(path.try_exists(), Ok(false)) {
+                return e;
+            }
+            e.next("Put it back from your backup, with mode 0600; on a new machine: jitctl setup.")
+        })?);
         let master = parse_hex(text.trim()).ok_or_else(|| {
             Error::misconfigured(format!("{} is no master key", path.display()))
                 .next("It holds 64 hexadecimal digits; restore it from your backup.")

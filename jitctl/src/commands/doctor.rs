@@ -19,7 +19,7 @@ use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::policy::Policy;
 use jit_core::seal::Vault;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Result, rootfile};
+use jit_core::{Error, Result, rootfile};
 use serde_json::json;
 
 use super::PROCESS;
@@ -82,6 +82,22 @@ fn examine(path: &Path, report: &mut Report) {
             "sshd, PAM, sudo and systemd are not looked at: they go by {DEFAULT_PATH}"
         ));
     }
+}
+
+/// What would fail here with another configuration of sshd's, in a file of its own, and with other
+/// texts of PAM services.
+pub fn foresee(
+    authority: &Authority,
+    sshd_config: &Path,
+    services: &[&str],
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Error> {
+    let policy = authority.policy().ok();
+    let (config, path) = (authority.config(), Path::new(DEFAULT_PATH));
+    let host = host::Host { config, path, authority: Some(authority), policy: policy.as_ref() };
+    let mut report = Report::default();
+    host.judge(sshd_config, services, read, &mut report);
+    report.failures()
 }
 
 /// Opens the store, where there is one.

@@ -3,8 +3,10 @@
 //! changes it so that it goes back by itself unless somebody who came in that way confirms it.
 
 mod checks;
+mod copies;
 mod files;
 mod instance;
+mod lock;
 mod marks;
 mod pam;
 mod person;
@@ -28,6 +30,7 @@ use crate::output::{Exit, Output};
 use crate::prompt;
 use checks::Checks;
 use plan::Change;
+pub use rollback::{UNIT, Waiting, waiting};
 
 /// The user CA's public keys, where the drop-in looks for them.
 const CA_FILE: &str = "/etc/jit/user_ca.pub";
@@ -108,7 +111,8 @@ fn whole(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
     let login = entrant.as_ref().map(|(_, login)| login);
     // The trial writes a file below /etc/pam.d: not in a dry run.
     let pam = login.filter(|_| !setup.dry_run).map(|_| pam.as_str());
-    checks.candidate(&sshd::with_include(&main), &drop_in, login, pam)?;
+    let authority = desk.as_ref().map(|desk| &desk.authority);
+    checks.candidate(&sshd::with_include(&main), &drop_in, login, pam, authority, &changes)?;
     show(&changes, output)?;
     let paths: Vec<_> = changes.iter().map(|change| &change.path).collect();
     if setup.dry_run {
@@ -145,7 +149,7 @@ there, as root: jitctl setup --undo",
 
 fn nothing_to_do(checks: &Checks, output: Output) -> Result<Exit> {
     checks.passed()?;
-    let left = rollback::seconds_left()?;
+    let left = rollback::waiting()?.map(|waiting| waiting.left);
     let text = match left {
         Some(left) => format!(
             "Nothing had to be changed. It goes back in {}, unless it is confirmed:\n\
@@ -205,6 +209,14 @@ fn confirm(path: &Path, output: Output) -> Result<Exit> {
 
 fn undo(path: &Path, output: Output) -> Result<Exit> {
     let paths = rollback::undo(path)?;
+    let left = plan::left_over()?;
+    if !left.is_empty() {
+        return Err(Error::refused(format!(
+            "lines that jitctl setup did not write still ask pam_jit.so:\n  {}",
+            left.join("\n  ")
+        ))
+        .next("Take them out by hand: sshd no longer asks jit, so nobody passes them."));
+    }
     let text = match paths.is_empty() {
         true => "There was nothing of jit in sshd's and PAM's files.".to_owned(),
         false => {

@@ -184,6 +184,11 @@ fn the_doctor_is_quiet_on_a_sound_host_and_names_what_is_broken() -> Result<()> 
     for release in Release::ALL {
         let site = Site::set_up(release)?;
         let host = &site.host;
+        let (_, found) = findings(host)?;
+        let waits = found.iter().any(|f| f.contains("a setup waits for its confirmation"));
+        ensure(waits, || format!("{found:#?}"))?;
+        // As if it were confirmed.
+        host.must("rm /var/lib/jit/setup/pending")?;
         let (code, sound) = findings(host)?;
         let warnings = bad(&sound);
         // Nothing keeps the clock of a test host in step.

@@ -257,10 +257,16 @@ fn a_removal_that_would_break_what_was_written_by_hand_is_refused() -> Result<()
     assert_eq!(host.must(WAYS_IN)?, before);
     let module = host.must("find /usr/lib -name pam_jit.so")?;
     ensure(!module.is_empty(), || "the module is gone, and PAM needs it".to_owned())?;
-    // A line written by hand into PAM goes: a missing module would lock everybody out.
+    // Nor is a line of PAM's that others may count on.
     host.must(&format!(
-        "rm {by_hand} && systemctl reload ssh && echo 'auth optional pam_jit.so' >> /etc/pam.d/su"
+        "rm {by_hand} && systemctl reload ssh && \
+         echo 'auth [success=1 default=bad] pam_jit.so' > /etc/pam.d/myapp"
     ))?;
+    let before = host.must(WAYS_IN)?;
+    let refused = ground.dpkg("dpkg --remove libpam-jit")?.refused()?;
+    refused.says("/etc/pam.d/myapp asks pam_jit.so")?.says("1:auth [success=1")?;
+    assert_eq!(host.must(WAYS_IN)?, before);
+    host.must("rm /etc/pam.d/myapp")?;
     ground.dpkg("dpkg --remove libpam-jit")?.ok()?;
     host.run("grep -r pam_jit /etc/pam.d")?.refused()?;
     ground.ways_in_work()

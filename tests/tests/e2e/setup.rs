@@ -178,6 +178,30 @@ fn a_setup_that_nobody_confirms_goes_back_by_itself() -> Result<()> {
 }
 
 #[test]
+fn a_rollback_is_kept_up_by_nobody_and_needs_no_room() -> Result<()> {
+    let (host, alice) = installed(Release::Bookworm)?;
+    // PAM's files on a disk that can be filled.
+    host.must(
+        "cp -a /etc/pam.d /srv/pam && mount -t tmpfs -o size=1m,mode=755 tmpfs /etc/pam.d && \
+         cp -a /srv/pam/. /etc/pam.d/",
+    )?;
+    let mut first = answered(&alice, "--within 15s")?;
+    first.type_line("y")?;
+    first.expect("Applied. It goes back by itself in 15s")?;
+    host.run("head -c 2M /dev/zero > /etc/pam.d/full")?.refused()?;
+    // A local user locks what they can open; root's own lock outlasts the first attempt.
+    host.run("runuser -u nobody -- flock /run/jit-setup.lock true")?.refused()?;
+    host.must("setsid -f runuser -u nobody -- flock /etc/pam.d sleep 150 >/dev/null 2>&1")?;
+    host.must("setsid -f flock /run/jit-setup.lock sleep 28 >/dev/null 2>&1")?;
+    let pending = "! test -e /var/lib/jit/setup/pending";
+    host.wait_until("the setup has gone back", Duration::from_secs(60), pending)?;
+    host.must("journalctl -u jit-setup-rollback | grep 'another jitctl setup is at work'")?;
+    host.must("rm /etc/pam.d/full && diff -r /srv/pam /etc/pam.d")?;
+    host.must("! test -e /etc/ssh/sshd_config.d/00-jit.conf")?;
+    plain_login_works(&alice)
+}
+
+#[test]
 fn a_reboot_takes_an_unconfirmed_setup_back_before_anybody_logs_in() -> Result<()> {
     for release in Release::ALL {
         let (mut host, alice) = installed(release)?;
@@ -224,7 +248,21 @@ fn what_would_lock_everybody_out_is_not_applied() -> Result<()> {
     host.run("jitctl setup --yes")?.refused()?.says("sshd overrides: AuthenticationMethods")?;
     host.must(&format!("echo 'NoSuchOption 1' > {earlier}"))?;
     host.run("jitctl setup --yes")?.refused()?.says("NoSuchOption")?;
+    let from = "Match Address 10.77.0.0/24\nAuthenticationMethods password";
+    host.must(&format!("echo '{from}' > {earlier}"))?;
+    host.run("jitctl setup --yes")?
+        .refused()?
+        .says("AuthenticationMethods is password, for alice from 10.77.0.0")?;
     host.must(&format!("rm {earlier}"))?;
+    // Lines of included PAM files that jump over ours, and such as libpam can't read.
+    host.must(
+        "cp -p /etc/pam.d/common-session /srv/ && \
+         echo 'session [success=1 default=ignore] pam_unix.so' >> /etc/pam.d/common-session",
+    )?;
+    host.run("jitctl setup --yes")?.refused()?.says("in session and can jump over it")?;
+    host.must("sed 's/$/\\r/' /srv/common-session > /etc/pam.d/common-session")?;
+    host.run("jitctl setup --yes")?.refused()?.says("end with a carriage return")?;
+    host.must("cp -p /srv/common-session /etc/pam.d/")?;
 
     host.must(
         "cp -p /etc/pam.d/sudo /srv/sudo && echo 'auth optional pam_x.so' >> /etc/pam.d/sudo",

@@ -42,6 +42,9 @@ impl Host<'_> {
         let mut services = vec![service.clone()];
         services.extend(sudoers(report));
         self.pam(&services, &service, report);
+        report.add(machine::setup(crate::commands::setup::waiting()));
+        let failed = ask("systemctl", &["--failed", "--plain", "--no-legend"]);
+        report.add(machine::failed_units(&failed));
         report.add([
             machine::systemd(&ask("systemctl", &["is-system-running"])),
             machine::logind(&ask("loginctl", &["--no-legend", "list-sessions"])),
@@ -52,10 +55,24 @@ impl Host<'_> {
         ways(&accounts, &cases, report);
     }
 
-    /// sshd's configuration for each kind of connection, and the files that it names.
-    fn sshd(&self, accounts: &[Account], report: &mut Report) -> Vec<sshd::Case> {
+    /// What sshd and PAM would be like with that configuration of sshd's and those PAM services.
+    pub fn judge(&self, file: &Path, services: &[&str], read: pam::Read<'_>, report: &mut Report) {
+        let accounts = ways_in::accounts(&text(Path::new("/etc/passwd")).unwrap_or_default());
+        self.cases(file, &accounts, report);
+        let read = |name: &str| read(name).or_else(|| service_text(name));
+        for service in services.iter().filter(|service| read(service).is_some()) {
+            match pam::lines(service, &read) {
+                Ok(lines) => report.add(pam::check(service, &lines, *service == "sshd")),
+                Err(how) => report.fail(how, OTHERS, format!("Mend /etc/pam.d/{service}")),
+            }
+            report.add(pam::line_ends(service, &read));
+        }
+    }
+
+    /// sshd's configuration for each kind of connection.
+    fn cases(&self, file: &Path, accounts: &[Account], report: &mut Report) -> Vec<sshd::Case> {
         let mut cases = Vec::new();
-        let blocks = matches::criteria(Path::new(SSHD_CONFIG), &files);
+        let blocks = matches::criteria(file, &files);
         let connections = matches::connections(&blocks, &self.logins(accounts), &groups(accounts));
         if connections.len() > MOST_CASES {
             report.warn(
@@ -65,7 +82,8 @@ impl Host<'_> {
             );
         }
         for connection in connections.into_iter().take(MOST_CASES) {
-            match ask(SSHD, &["-T", "-C", &connection.specification()]) {
+            let file = file.display().to_string();
+            match ask(SSHD, &["-T", "-f", &file, "-C", &connection.specification()]) {
                 Ok(said) if said.ok => cases.push(sshd::Case {
                     from: connection.from(),
                     login: connection.user,
@@ -90,6 +108,12 @@ impl Host<'_> {
             root_is_granted: self.policy.is_some_and(gives_root),
         };
         report.add(sshd::check(&cases, &needs));
+        cases
+    }
+
+    /// sshd's configuration, and the files that it names.
+    fn sshd(&self, accounts: &[Account], report: &mut Report) -> Vec<sshd::Case> {
+        let cases = self.cases(Path::new(SSHD_CONFIG), accounts, report);
         let named = |keyword: &str| -> BTreeSet<&str> {
             cases.iter().filter_map(|case| case.effective.names(keyword)).collect()
         };
@@ -166,6 +190,7 @@ impl Host<'_> {
                 }
             };
             report.add(pam::check(service, &lines, service == of_sshd));
+            report.add(pam::line_ends(service, &service_text));
             let config = self.path.display().to_string();
             report.add(pam::other_configuration(service, &lines, &config));
             modules.extend(pam::modules(&lines).into_iter().map(module_path));

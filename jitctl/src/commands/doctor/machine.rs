@@ -1,7 +1,11 @@
 //! The doctor's checks of the machine around it: systemd, logind, clock, jitd at boot, lingering.
 
 use super::ask::Said;
+use jit_core::Result as Outcome;
+use jit_core::time::spoken;
+
 use super::report::Finding;
+use crate::commands::setup::{UNIT, Waiting};
 use crate::output::joined;
 
 /// What a program said, or why it did not.
@@ -21,6 +25,42 @@ pub fn systemd(answer: &Answer) -> Finding {
             _ => Finding::fail("systemd does not answer", why, "systemctl status"),
         },
         Err(how) => Finding::fail(how.clone(), why, "systemctl status"),
+    }
+}
+
+/// `systemctl --failed --plain --no-legend`: units of ours among them.
+pub fn failed_units(answer: &Answer) -> Option<Finding> {
+    let said = answer.as_ref().ok()?;
+    let names = said.out.lines().filter_map(|line| line.split_whitespace().next());
+    let ours: Vec<&str> = names.filter(|name| ["jitd.service", UNIT].contains(name)).collect();
+    let first = ours.first()?;
+    Some(Finding::fail(
+        format!("failed units: {}", joined(&ours, " ")),
+        "jitd ends sessions; the rollback takes back a setup that nobody confirmed.",
+        format!("journalctl -u {first} -n 20 says why; then systemctl restart {first}"),
+    ))
+}
+
+/// A setup that nobody has confirmed yet.
+pub fn setup(waiting: Outcome<Option<Waiting>>) -> Option<Finding> {
+    let why = "What is not confirmed goes back: sshd and PAM are then as before it.";
+    match waiting {
+        Ok(None) => None,
+        Ok(Some(Waiting { left: 0, .. })) => Some(Finding::fail(
+            "a setup that nobody confirmed has not gone back yet",
+            why,
+            format!("journalctl -u {UNIT} -n 20 says why; or: jitctl setup --undo"),
+        )),
+        Ok(Some(Waiting { since, left })) => Some(Finding::warn(
+            format!(
+                "a setup waits for its confirmation since {}; it goes back in {}",
+                spoken(since),
+                spoken(left)
+            ),
+            why,
+            "From a new login: sudo jitctl setup --confirm; or: jitctl setup --undo",
+        )),
+        Err(error) => Some(Finding::error(&error, why)),
     }
 }
 
@@ -105,10 +145,19 @@ mod tests {
             (at_boot(&said(false, "disabled\n")), Level::Warn),
             (at_boot(&said(false, "")), Level::Warn),
             (lingering(&[]), Level::Ok),
+            (setup(Ok(Some(Waiting { since: 5, left: 10 }))).unwrap(), Level::Warn),
+            (setup(Ok(Some(Waiting { since: 15, left: 0 }))).unwrap(), Level::Fail),
+            (
+                failed_units(&said(true, "x.service\njit-setup-rollback.service loaded\n"))
+                    .unwrap(),
+                Level::Fail,
+            ),
             (lingering(&["alice".into()]), Level::Warn),
         ] {
             assert_eq!(finding.level, level, "{finding:#?}");
             assert_eq!(finding.mend.is_some(), level != Level::Ok);
         }
+        assert_eq!(failed_units(&said(true, "x.service loaded\n")), None);
+        assert_eq!(setup(Ok(None)), None);
     }
 }

@@ -1,6 +1,8 @@
 //! The doctor's checks of a PAM service: that pam_jit is asked in every phase, that no line before it
 //! can end or skip the stack, and that it stands where it has to. See pam.conf(5).
 
+use std::cell::RefCell;
+
 use super::report::Finding;
 
 /// Our module.
@@ -114,6 +116,27 @@ fn collect(
         });
     }
     Ok(())
+}
+
+/// A file of the service with carriage returns, which libpam takes for a part of the last word.
+pub fn line_ends(service: &str, read: Read<'_>) -> Option<Finding> {
+    let bad = RefCell::new(None);
+    let noted = |name: &str| {
+        let text = read(name)?;
+        if text.contains('\r') {
+            bad.borrow_mut().get_or_insert_with(|| name.to_owned());
+        }
+        Some(text)
+    };
+    // What can't be followed is told elsewhere.
+    let _ = lines(service, &noted);
+    bad.into_inner().map(|file| {
+        Finding::fail(
+            format!("PAM service {service}: {file} has lines that end with a carriage return"),
+            "libpam then finds none of its modules: every login and every sudo is denied.",
+            format!("sed -i 's/\\r$//' /etc/pam.d/{file}"),
+        )
+    })
 }
 
 /// The paths under which a service names our module.

@@ -111,6 +111,19 @@ impl Report {
         self.0.iter().any(|check| check.level == Level::Fail)
     }
 
+    /// What failed, as errors.
+    pub fn failures(&self) -> Vec<Error> {
+        let failed = self.0.iter().filter(|check| check.level == Level::Fail);
+        let error = |check: &Finding| {
+            let error = Error::refused(check.found.clone());
+            match &check.mend {
+                Some(mend) => error.next(format!("{} {mend}", check.why)),
+                None => error.next(check.why),
+            }
+        };
+        failed.map(error).collect()
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -11,9 +11,11 @@ use jit_core::{Error, Result};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::User;
 
+use super::plan::Change;
 use super::sshd::{self, Candidate};
 use super::trial::Ground;
 use super::{pam, person, rollback, system, trial};
+use crate::commands::doctor;
 use crate::output::{Output, joined, listed, safe};
 
 /// Megabytes on /var below which logins soon fail.
@@ -216,6 +218,8 @@ impl Checks {
         drop_in: &str,
         login: Option<&Login>,
         pam: Option<&str>,
+        authority: Option<&Authority>,
+        changes: &[Change],
     ) -> Result<()> {
         let ground = Ground::make()?;
         let candidate = Candidate::lay_out(ground.path(), main, drop_in)?;
@@ -243,11 +247,35 @@ impl Checks {
                 break;
             }
         }
+        if let Some(authority) = authority {
+            self.foreseen(authority, &candidate, changes)?;
+        }
         // Without a person there is no account to try it as.
         let Some(pam) = pam.filter(|_| self.failed == 0) else { return Ok(()) };
         let tried = trial::run(&ground, &candidate, pam, login);
         self.check(tried, "in a trial, sshd asked for a code and turned a wrong one away")?;
         Ok(())
+    }
+}
+
+impl Checks {
+    /// What the doctor would say of it afterwards: every login and Match block, every PAM service.
+    fn foreseen(
+        &mut self,
+        authority: &Authority,
+        candidate: &Candidate,
+        changes: &[Change],
+    ) -> Result<()> {
+        let changed = |name: &str| {
+            let path = Path::new("/etc/pam.d").join(name);
+            changes.iter().find(|change| change.path == path)?.after.clone()
+        };
+        let services = pam::SERVICES.each_ref().map(|service| service.name);
+        let failures = doctor::foresee(authority, &candidate.file(), &services, &changed);
+        if failures.is_empty() {
+            self.ok("every login, Match block and PAM service will ask for code and grant")?;
+        }
+        failures.iter().try_for_each(|failure| self.fail(failure))
     }
 }
 

@@ -34,6 +34,14 @@ pub fn read(path: &Path) -> Result<Option<String>> {
 /// # Errors
 /// Unavailable.
 pub fn replace(path: &Path, text: &str) -> Result<()> {
+    write(path, text, path)
+}
+
+/// The same, with the owner and mode of `like`.
+///
+/// # Errors
+/// Unavailable.
+pub fn write(path: &Path, text: &str, like: &Path) -> Result<()> {
     let failed =
         |e: std::io::Error| Error::unavailable(format!("{} can't be written: {e}", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -43,7 +51,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
-        let (mode, owner) = match path.symlink_metadata() {
+        let (mode, owner) = match like.symlink_metadata() {
             Ok(meta) => (meta.mode() & 0o7777, Some((meta.uid(), meta.gid()))),
             Err(_) => (0o644, None),
         };
@@ -73,7 +81,11 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn sync_directory(of: &Path) -> Result<()> {
+/// Has a rename or removal of the file last.
+///
+/// # Errors
+/// Unavailable.
+pub fn sync_directory(of: &Path) -> Result<()> {
     let directory = of.parent().unwrap_or(Path::new("/"));
     File::open(directory)
         .and_then(|directory| directory.sync_all())

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use jit_core::Result;
+use jit_core::{Error, Result};
 use similar::TextDiff;
 
-use super::{files, marks, pam, sshd};
+use super::{copies, files, marks, pam, sshd};
 
 /// A file as it is and as it shall be.
 #[derive(Debug)]
@@ -47,13 +47,20 @@ impl Change {
     /// Unavailable.
     pub fn make(&self) -> Result<()> {
         match &self.after {
-            Some(text) => files::replace(&self.path, text),
+            Some(text) => copies::put_back(&self.path, text),
             None => files::remove(&self.path),
         }
     }
 }
 
-/// What has to change for sshd and sudo to ask us; nothing where they do.
+/// Every file that is ever changed.
+pub fn files() -> impl Iterator<Item = PathBuf> {
+    let services = pam::SERVICES.iter().map(pam::Service::path);
+    [sshd::MAIN, sshd::DROP_IN].map(ToOwned::to_owned).into_iter().chain(services).map(Into::into)
+}
+
+/// What has to change for sshd and sudo to ask us; nothing where they do. sshd's files come first:
+/// with these alone, people enrolled get in with key and password; with PAM's alone, nobody does.
 ///
 /// # Errors
 /// Refused where a file is not as we know it.
@@ -89,6 +96,25 @@ pub fn undo() -> Result<Vec<Change>> {
     changes.push(Change::new(sshd::DROP_IN, files::read(sshd::DROP_IN.as_ref())?, None));
     changes.retain(Change::is_one);
     Ok(changes)
+}
+
+/// Lines of PAM's files that ask our module, as they are now: `FILE:LINE: TEXT`.
+///
+/// # Errors
+/// Refused when PAM's directory can't be read.
+pub fn left_over() -> Result<Vec<String>> {
+    const SERVICES: &str = "/etc/pam.d";
+    let failed = |e: std::io::Error| Error::refused(format!("{SERVICES} can't be read: {e}"));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(SERVICES).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        // What is no text is no service.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = |(at, line): (usize, &str)| format!("{}:{at}: {line}", path.display());
+        found.extend(marks::asks_us(&text).into_iter().map(line));
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]

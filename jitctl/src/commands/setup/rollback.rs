@@ -2,7 +2,6 @@
 //! is changed, and two things watch over it: a timer of systemd's, and at boot the unit
 //! `jit-setup-rollback.service`, which runs where `pending` is still there.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jit_core::authority::{Authority, SetupDeed};
@@ -10,12 +9,11 @@ use jit_core::clock::{BootMoment, Clock, SystemClock};
 use jit_core::syslog::Syslog;
 use jit_core::time::Span;
 use jit_core::{Error, Result, process, rootfile};
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::plan::{self, Change};
-use super::{files, marks, sshd, system};
+use super::{copies, files, lock, marks, sshd, system};
 use crate::commands::{PROCESS, open};
 
 /// Where it is kept; the unit names it too.
@@ -45,15 +43,6 @@ struct Saved {
     after: Option<String>,
 }
 
-/// One at a time applies, confirms or takes back. The lock is on a directory, so it leaves no file.
-fn lock() -> Result<Flock<File>> {
-    const LOCKED: &str = "/etc/pam.d";
-    let directory = File::open(LOCKED)
-        .map_err(|e| Error::unavailable(format!("{LOCKED} can't be opened: {e}")))?;
-    Flock::lock(directory, FlockArg::LockExclusive)
-        .map_err(|(_, e)| Error::unavailable(format!("{LOCKED} can't be locked: {e}")))
-}
-
 /// Whether a setup waits for its confirmation.
 pub fn is_pending() -> bool {
     Path::new(PENDING).exists()
@@ -74,10 +63,16 @@ fn pending() -> Result<Option<Pending>> {
 /// # Errors
 /// Whatever failed; all is as before then.
 pub fn apply(authority: &Authority, changes: &[Change], within: Span) -> Result<()> {
-    let _lock = lock()?;
+    let _lock = lock::take()?;
     if is_pending() {
         return Err(Error::refused("a setup waits for its confirmation already")
             .next("jitctl setup --confirm, or jitctl setup --undo."));
+    }
+    for change in changes {
+        if files::read(&change.path)? != change.before {
+            return Err(Error::refused(format!("{} was changed meanwhile", change.path.display()))
+                .next("Run jitctl setup again; nothing was changed."));
+        }
     }
     let now = authority.clock().boot()?;
     let saved = |change: &Change| Saved {
@@ -98,12 +93,19 @@ pub fn apply(authority: &Authority, changes: &[Change], within: Span) -> Result<
     rootfile::create_private_dir(STATE.as_ref())?;
     // Private from the first moment on: replace() keeps the mode of what is there.
     rootfile::create_private(PENDING.as_ref(), b"{}")?;
+    // sshd's part counts before PAM's is there (see `plan::apply`): wherever this ends, and also in
+    // between, somebody gets in.
+    let (pam, sshd): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|change| change.path.starts_with("/etc/pam.d"));
     let made = files::replace(PENDING.as_ref(), &text)
+        .and_then(|()| pending.files.iter().try_for_each(Saved::keep))
         .and_then(|()| arm(within))
-        .and_then(|()| changes.iter().try_for_each(Change::make))
-        .and_then(|()| sshd::reload());
+        .and_then(|()| sshd.into_iter().try_for_each(Change::make))
+        .and_then(|()| sshd::reload())
+        .and_then(|()| pam.into_iter().try_for_each(Change::make));
     made.map_err(|error| {
-        match restore(&pending.files).and(sshd::reload()).and_then(|()| disarm()) {
+        let back = restore(&pending.files);
+        match back.and_then(|()| sshd::reload()).and_then(|()| disarm()) {
             Ok(()) => Error::refused(format!("{}; all is as before", error.what())),
             Err(worse) => Error::unavailable(format!("{}; and going back: {worse}", error.what()))
                 .next("jitctl setup --undo"),
@@ -123,35 +125,43 @@ fn arm(within: Span) -> Result<()> {
 }
 
 fn disarm() -> Result<()> {
+    copies::clear(plan::files())?;
     files::remove(PENDING.as_ref())?;
     // It may have gone off, which is why this runs.
     system::succeeds("systemctl", &["stop", "--quiet", TIMER]);
     Ok(())
 }
 
-/// Puts every file back. One that somebody changed since keeps what they wrote, without what is
-/// ours in it. Goes on after an error, and tells the first.
+/// Puts every file back, PAM's before sshd's, as the other way round nobody would get in where it
+/// ends half-way; so it ends at the first error, too, and the unit tries again. A file that somebody
+/// changed since keeps what they wrote, without what is ours in it.
 fn restore(saved: &[Saved]) -> Result<()> {
-    let put_back = |file: &Saved| {
-        let current = files::read(&file.path)?;
+    saved.iter().rev().try_for_each(Saved::put_back)
+}
+
+impl Saved {
+    fn keep(&self) -> Result<()> {
+        self.before.as_deref().map_or(Ok(()), |text| copies::keep(&self.path, text))
+    }
+
+    fn put_back(&self) -> Result<()> {
+        let current = files::read(&self.path)?;
         let target = match &current {
             // The drop-in is ours as a whole.
             Some(text)
-                if file.path != Path::new(sshd::DROP_IN)
-                    && current != file.after
-                    && current != file.before =>
+                if self.path != Path::new(sshd::DROP_IN)
+                    && current != self.after
+                    && current != self.before =>
             {
                 Some(marks::original(text))
             }
-            _ => file.before.clone(),
+            _ => self.before.clone(),
         };
         if target == current {
             return Ok(());
         }
-        Change { path: file.path.clone(), before: current, after: target }.make()
-    };
-    let outcomes: Vec<_> = saved.iter().map(put_back).collect();
-    outcomes.into_iter().collect()
+        Change { path: self.path.clone(), before: current, after: target }.make()
+    }
 }
 
 /// Takes an unconfirmed setup back, as the timer and the unit at boot do.
@@ -159,7 +169,7 @@ fn restore(saved: &[Saved]) -> Result<()> {
 /// # Errors
 /// A file can't be put back.
 pub fn roll_back(config: &Path) -> Result<bool> {
-    let _lock = lock()?;
+    let _lock = lock::take()?;
     if !is_pending() {
         return Ok(false);
     }
@@ -179,7 +189,7 @@ pub fn roll_back(config: &Path) -> Result<bool> {
 /// # Errors
 /// A file can't be changed.
 pub fn undo(config: &Path) -> Result<Vec<PathBuf>> {
-    let _lock = lock()?;
+    let _lock = lock::take()?;
     let changes = plan::undo()?;
     let was_pending = is_pending();
     changes.iter().try_for_each(Change::make)?;
@@ -198,7 +208,7 @@ pub fn undo(config: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// Refused where there is nothing to confirm, or from another session.
 pub fn confirm(authority: &Authority) -> Result<()> {
-    let _lock = lock()?;
+    let _lock = lock::take()?;
     let pending = pending()?.ok_or_else(|| {
         Error::refused("no setup waits for its confirmation")
             .next("It is confirmed, or it has gone back: jitctl audit show. Again: jitctl setup.")
@@ -208,17 +218,29 @@ pub fn confirm(authority: &Authority) -> Result<()> {
     disarm()
 }
 
-/// Seconds left until it goes back.
+/// A setup that waits for its confirmation, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// How long it has waited; after a reboot that is not known.
+    pub since: u64,
+    /// How long until it goes back.
+    pub left: u64,
+}
+
+/// The setup that waits, if one does.
 ///
 /// # Errors
 /// It can't be told.
-pub fn seconds_left() -> Result<Option<u64>> {
+pub fn waiting() -> Result<Option<Waiting>> {
     let now = SystemClock::default().boot()?;
-    let left = |p: Pending| {
-        let end = p.boot_millis / 1000 + p.within;
-        if p.boot_id == now.boot_id { end.saturating_sub(now.millis / 1000) } else { 0 }
+    let waiting = |p: Pending| {
+        let since = (now.millis / 1000).saturating_sub(p.boot_millis / 1000);
+        match p.boot_id == now.boot_id {
+            true => Waiting { since, left: p.within.saturating_sub(since) },
+            false => Waiting { since: 0, left: 0 },
+        }
     };
-    Ok(pending()?.map(left))
+    Ok(pending()?.map(waiting))
 }
 
 /// On the log; where that is out of order, in syslog: going back must not depend on it.
@@ -227,5 +249,36 @@ fn note(config: &Path, deed: SetupDeed, detail: serde_json::Value) {
     if let Err(error) = noted {
         let syslog = Syslog::new(PROCESS, Some(PathBuf::from("/dev/log")));
         syslog.trouble(&format!("{} {detail}, unrecorded: {error}", deed.action()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(path: PathBuf, before: Option<&str>) -> Saved {
+        let before = before.map(ToOwned::to_owned);
+        Saved { path, before, after: Some("ours\n".into()) }
+    }
+
+    #[test]
+    fn sshd_goes_back_only_once_pam_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let [drop_in, pam] = ["00-jit.conf", "sshd"].map(|name| dir.path().join(name));
+        let files = [saved(drop_in.clone(), None), saved(pam.clone(), Some("theirs\n"))];
+        for file in &files {
+            file.keep().unwrap();
+            files::replace(&file.path, "ours\n").unwrap();
+        }
+        // One that can't be put back.
+        std::fs::rename(&pam, dir.path().join("away")).unwrap();
+        std::fs::create_dir(&pam).unwrap();
+        restore(&files).unwrap_err();
+        assert!(drop_in.exists());
+        std::fs::remove_dir(&pam).unwrap();
+        std::fs::rename(dir.path().join("away"), &pam).unwrap();
+        restore(&files).unwrap();
+        assert!(!drop_in.exists());
+        assert_eq!(files::read(&pam).unwrap().as_deref(), Some("theirs\n"));
     }
 }

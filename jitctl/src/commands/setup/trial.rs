@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use jit_core::{Error, Result, rootfile};
 
+use super::lock::{self, Lock};
 use super::sshd::{self, Candidate};
 use super::{files, system};
 
@@ -20,25 +21,30 @@ const SERVICE_FILE: &str = "/etc/pam.d/jit-setup-trial";
 /// What the module asks.
 const PROMPT: &str = "Verification code";
 
-/// A directory of the trial's, gone with it.
-pub struct Ground(PathBuf);
+/// A directory of the trial's, gone with it. One trial at a time has it.
+pub struct Ground {
+    path: PathBuf,
+    // Last: the directory goes before the lock does.
+    _lock: Lock,
+}
 
 impl Ground {
     /// Makes it anew.
     ///
     /// # Errors
-    /// It can't be made.
+    /// It can't be made, or another setup is at work.
     pub fn make() -> Result<Self> {
+        let lock = lock::take()?;
         let path = PathBuf::from("/run/jit-setup");
         // What a crash left behind.
         let _ = std::fs::remove_dir_all(&path);
         rootfile::create_private_dir(&path)?;
-        Ok(Ground(path))
+        Ok(Ground { path, _lock: lock })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
@@ -46,7 +52,7 @@ impl Drop for Ground {
     fn drop(&mut self) {
         // Nothing in there works without us, and the next run clears it.
         let _ = std::fs::remove_file(SERVICE_FILE);
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

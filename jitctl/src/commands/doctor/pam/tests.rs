@@ -171,3 +171,15 @@ fn another_configuration_is_named() {
     assert_eq!(found.len(), 1);
     assert!(found[0].found.contains("goes by /srv/x"));
 }
+
+#[test]
+fn carriage_returns_are_found_in_included_files_too() {
+    let read = |name: &str| match name {
+        "sudo" => Some("@include common-auth\nauth required pam_jit.so\n".to_owned()),
+        "common-auth" => Some("auth required pam_unix.so\r\n".to_owned()),
+        _ => Some("auth required pam_unix.so\n".to_owned()),
+    };
+    let found = line_ends("sudo", &read).unwrap();
+    assert!(found.found.contains("common-auth has lines that end"), "{found:?}");
+    assert_eq!(line_ends("su", &read), None);
+}
