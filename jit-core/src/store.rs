@@ -17,7 +17,8 @@ use crate::factor::Factors;
 use crate::grant::Grant;
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::name::{HostName, Login, PersonName};
+use crate::name::{HookName, HostName, Login, PersonName};
+use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
 use crate::process::AuditSession;
 use crate::session::Session;
@@ -211,6 +212,15 @@ pub trait Tx {
     fn put_stay(&self, stay: &Stay) -> Result<()>;
     /// Removes a stay.
     fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()>;
+
+    /// How far a hook is.
+    fn standing(&self, hook: &HookName) -> Result<Option<Standing>>;
+    /// How far all hooks are, by name.
+    fn standings(&self) -> Result<Vec<Standing>>;
+    /// Adds or replaces how far a hook is.
+    fn put_standing(&self, standing: &Standing) -> Result<()>;
+    /// Forgets a hook.
+    fn remove_standing(&self, hook: &HookName) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

@@ -13,7 +13,8 @@ use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
 use crate::grant::{Action, Actor, Grant, Way};
 use crate::host::Host;
-use crate::name::{HostName, Login, PersonName};
+use crate::name::{HookName, HostName, Login, PersonName};
+use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
 use crate::process::Anchor;
 use crate::session::{End, EndReason, Session};
@@ -36,6 +37,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&keys_belong_to_one_person);
     fresh(&sessions_are_found_by_host_and_audit_session);
     fresh(&an_account_has_one_stay_on_a_host);
+    fresh(&a_hook_has_one_standing);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -226,6 +228,23 @@ fn an_account_has_one_stay_on_a_host(open: Open<'_>) {
     tx.remove_stay(host, login).unwrap();
     assert_eq!(tx.stay(host, login).unwrap(), None);
     assert_eq!(tx.stays(&HostName::parse("web-2").unwrap()).unwrap().len(), 1);
+}
+
+fn a_hook_has_one_standing(open: Open<'_>) {
+    let store = open();
+    let hook = |text: &str| HookName::parse(text).unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    for (name, after) in [("pager", 7), ("chat", 3), ("pager", 9)] {
+        tx.put_standing(&Standing::new(hook(name), after)).unwrap();
+    }
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    let (chat, pager) = (Standing::new(hook("chat"), 3), Standing::new(hook("pager"), 9));
+    assert_eq!(tx.standing(&hook("pager")).unwrap(), Some(pager.clone()));
+    assert_eq!(tx.standings().unwrap(), [chat, pager]);
+    tx.remove_standing(&hook("pager")).unwrap();
+    assert_eq!(tx.standing(&hook("pager")).unwrap(), None);
+    assert_eq!(tx.standings().unwrap().len(), 1);
 }
 
 fn serials_are_unique(open: Open<'_>) {
