@@ -6,6 +6,7 @@ mod decide;
 mod doctor;
 mod explain;
 mod grant;
+mod hooks;
 mod host;
 mod list;
 mod mfa;
@@ -80,6 +81,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Explain(question) => explain::run(&desk, question),
         Command::Sessions => sessions::run(&desk),
         Command::Audit(command) => audit::run(&desk, command),
+        Command::Hooks(command) => hooks::run(&desk, &path, command),
         Command::Clock(command) => audit::clock(&desk, command),
         Command::Backup(backup) => backup::run(&desk, &path, backup),
         Command::Setup(_)

@@ -54,9 +54,9 @@ impl Ground {
         self.dir.path().join(name)
     }
 
-    /// Writes the file of hooks; `@` stands for the directory.
+    /// Writes the file of hooks; `@/` stands for the directory.
     pub fn hooks(&self, text: &str) {
-        let text = text.replace('@', &self.dir.path().display().to_string());
+        let text = text.replace("@/", &format!("{}/", self.dir.path().display()));
         std::fs::write(self.file("hooks.toml"), text).unwrap();
     }
 

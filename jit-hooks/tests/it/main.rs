@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod commands;
+mod examples;
 mod ground;
 mod outbox;
 mod receiver;
