@@ -104,7 +104,7 @@ fn a_log_that_was_cut_off_is_noticed() {
     let record = ground.event("INC-1 x");
     ground.wait_told("pager", &record);
     let database: &Path = &ground.file("state/jit.db");
-    let cut = "DELETE FROM audit WHERE sequence > 1";
+    let cut = "delete from audit where sequence > 1";
     rusqlite::Connection::open(database).unwrap().execute_batch(cut).unwrap();
     wait_until("it says so", || ground.service_log().contains("the audit log ends at record 1"));
 }

@@ -8,6 +8,7 @@ mod cases;
 mod decisions;
 mod desk;
 mod enrolment;
+mod hooks;
 mod hostile;
 mod recovery;
 mod trouble;
