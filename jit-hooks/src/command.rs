@@ -9,7 +9,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use jit_core::clock::{Clock, SystemClock};
 use jit_core::name::Login;
 use jit_core::rootfile;
 use jit_core::time::Span;
@@ -22,8 +21,8 @@ use crate::channel::{Answer, beginning};
 
 /// How much of what it says is kept.
 const MOST_READ: u64 = 4096;
-/// How often it is looked at.
-const TICK: Duration = Duration::from_millis(20);
+/// How often it is looked at, in milliseconds.
+const TICK: u64 = 20;
 /// How long what it said is waited for, once it is gone: something may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -74,14 +73,15 @@ pub(crate) fn run(run: &[String], user: &Login, limit: Span, body: &str) -> Resu
 
 /// Waits for the end of the child, without taking its number from it, for so long at most.
 fn wait(child: &Child, limit: Span) -> Result<bool, String> {
-    let clock = SystemClock::default();
-    let millis = || clock.boot().map(|moment| moment.millis).map_err(|e| e.to_string());
-    let over = millis()? + limit.secs() * 1000;
+    let mut ticks = limit.secs() * 1000 / TICK;
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     loop {
         match waitid(Id::Pid(pid(child)), flags) {
-            Ok(WaitStatus::StillAlive) if millis()? >= over => return Ok(false),
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => thread::sleep(TICK),
+            Ok(WaitStatus::StillAlive) if ticks == 0 => return Ok(false),
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
+                ticks = ticks.saturating_sub(1);
+                thread::sleep(Duration::from_millis(TICK));
+            }
             Ok(_) => return Ok(true),
             Err(e) => return Err(format!("it can't be waited for: {e}")),
         }
