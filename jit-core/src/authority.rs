@@ -18,6 +18,7 @@ mod inbox;
 mod keeper;
 mod log;
 mod login;
+mod outbox;
 mod people;
 mod recovery;
 mod reexamine;
@@ -35,10 +36,11 @@ pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use keeper::Watched;
 pub use log::LogState;
+pub use outbox::{Pending, Waiting};
 pub use recovery::{Backup, Restored};
 pub use setup::SetupDeed;
 
-use crate::audit::{CLOCK_ACCEPT, Event, Outcome};
+use crate::audit::{CLOCK_ACCEPT, Event, Outcome, Record};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -190,13 +192,13 @@ impl Authority {
     }
 
     /// Records an event that changes nothing else.
-    fn record(&self, event: &Event) -> Result<()> {
+    fn record(&self, event: &Event) -> Result<Record> {
         let tx = self.store.begin(Mode::Write)?;
         let now = self.trusted_now(tx.as_ref())?;
         let record = tx.append(event, now)?;
         tx.commit()?;
         self.syslog.record(&record);
-        Ok(())
+        Ok(record)
     }
 
     /// The clock, unless it stands before what is on the log: then a code could be used again and a

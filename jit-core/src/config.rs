@@ -29,6 +29,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// The policy.
     pub policy_file: PathBuf,
+    /// Who is told of events; there need not be one.
+    pub hooks_file: PathBuf,
     /// Accounts that need no grant and no factor.
     pub exempt_logins: Vec<Login>,
     /// Whether a login needs a second factor.
@@ -107,6 +109,8 @@ struct Raw {
     master_key_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     policy_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    hooks_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     exempt_logins: Vec<Spanned<String>>,
     #[serde(default)]
@@ -191,6 +195,7 @@ const KEYS: &[Keys] = &[
             "run_dir",
             "master_key_file",
             "policy_file",
+            "hooks_file",
             "exempt_logins",
             "factor",
             "request",
@@ -239,6 +244,11 @@ impl Config {
         self.run_dir.join("jitd.lock")
     }
 
+    /// The file on which `jit-hooks` holds a lock while it runs.
+    pub fn hooks_lock(&self) -> PathBuf {
+        self.run_dir.join("jit-hooks.lock")
+    }
+
     fn from_file(file: &TomlFile) -> Result<Self> {
         let raw: Raw = file.parse(KEYS)?;
         let path = |value: &Option<Spanned<PathBuf>>, default: &str| match value {
@@ -276,6 +286,7 @@ impl Config {
             run_dir: path(&raw.run_dir, "/run/jit")?,
             master_key_file: path(&raw.master_key_file, "/etc/jit/master.key")?,
             policy_file: path(&raw.policy_file, "/etc/jit/policy.toml")?,
+            hooks_file: path(&raw.hooks_file, "/etc/jit/hooks.toml")?,
             exempt_logins: raw
                 .exempt_logins
                 .iter()
@@ -415,7 +426,7 @@ mod tests {
     /// refused, or accepted and then refused with worse words.
     #[test]
     fn the_known_keys_are_those_of_the_structs() {
-        let full = "host='a'\nstate_dir='/a'\nrun_dir='/a'\nmaster_key_file='/a'\npolicy_file='/a'\n\
+        let full = "host='a'\nstate_dir='/a'\nrun_dir='/a'\nmaster_key_file='/a'\npolicy_file='/a'\nhooks_file='/a'\n\
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\

@@ -118,6 +118,11 @@ checked_name!(
     RoleName, "name of a role", "A role is a letter and up to 31 more of a-z 0-9 . _ -",
     |text| spelled(text, 32, lower, word), fold: true
 );
+checked_name!(
+    /// The name of a hook.
+    HookName, "name of a hook", "A hook is a letter and up to 31 more of a-z 0-9 . _ -",
+    |text| spelled(text, 32, lower, word), fold: true
+);
 
 /// Where access is granted: one host, or every host that carries a label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

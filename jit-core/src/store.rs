@@ -18,7 +18,8 @@ use crate::factor::Factors;
 use crate::grant::Grant;
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::name::{HostName, Login, PersonName};
+use crate::name::{HookName, HostName, Login, PersonName};
+use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
 use crate::process::AuditSession;
 use crate::session::Session;
@@ -217,6 +218,14 @@ pub trait Tx {
     fn glass(&self, host: &HostName) -> Result<Option<Glass>>;
     /// Adds or replaces them.
     fn put_glass(&self, glass: &Glass) -> Result<()>;
+    /// How far a hook is.
+    fn standing(&self, hook: &HookName) -> Result<Option<Standing>>;
+    /// How far all hooks are, by name.
+    fn standings(&self) -> Result<Vec<Standing>>;
+    /// Adds or replaces how far a hook is.
+    fn put_standing(&self, standing: &Standing) -> Result<()>;
+    /// Forgets a hook.
+    fn remove_standing(&self, hook: &HookName) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

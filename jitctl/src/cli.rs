@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use jit_core::config::DEFAULT_PATH;
-use jit_core::name::{GroupName, HostName, Label, PersonName, Reason};
+use jit_core::name::{GroupName, HookName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
@@ -128,6 +128,9 @@ Examples:
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Who is told of events: webhooks and commands
+    #[command(subcommand)]
+    Hooks(Hooks),
     /// The clock
     #[command(subcommand)]
     Clock(Clock),
@@ -356,6 +359,25 @@ pub enum Audit {
 Prints how many records there are and the hash of the last. Keep the two on another machine:
 they show later whether the end of the log was cut off. Ends with 1 if the log is broken.")]
     Verify,
+}
+
+/// `hooks`
+#[derive(Debug, Subcommand)]
+pub enum Hooks {
+    /// Check the file of hooks, and the secrets and programs that it names
+    Check,
+    /// List hooks, what waits for them and what is wrong
+    List,
+    /// Tell a hook of a test, now, and show what came back
+    #[command(after_help = "\
+The test is on the log as hook.test, and is told whatever events the hook wants.
+
+Example:
+  jitctl hooks test pager")]
+    Test {
+        /// Which
+        name: HookName,
+    },
 }
 
 /// `clock`

@@ -9,6 +9,7 @@ mod decide;
 mod doctor;
 mod explain;
 mod grant;
+mod hooks;
 mod host;
 mod inbox;
 mod list;
@@ -89,6 +90,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Sessions => sessions::run(&desk),
         Command::BreakGlass(command) => breakglass::run(&desk, command),
         Command::Audit(command) => audit::run(&desk, command),
+        Command::Hooks(command) => hooks::run(&desk, &path, command),
         Command::Clock(command) => audit::clock(&desk, command),
         Command::Backup(backup) => backup::run(&desk, &path, backup),
         Command::Setup(_)

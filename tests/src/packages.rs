@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What is built, in an order in which it can be installed.
-pub const NAMES: [&str; 4] = ["jitctl", "jitd", "libpam-jit", "ssh-ca"];
+pub const NAMES: [&str; 5] = ["jitctl", "jitd", "libpam-jit", "ssh-ca", "jit-hooks"];
 
 /// The programs that have completions and man pages of their own making, and where they go.
 const TALKING: [&str; 2] = ["jitctl", "ssh-ca"];
@@ -102,6 +102,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
     // Where debhelper looks for the units of a package.
     for (unit, to) in [
         ("jitd.service", "jitd.service"),
+        ("jit-hooks.service", "jit-hooks.service"),
         ("jit-setup-rollback.service", "jitctl.jit-setup-rollback.service"),
     ] {
         copy(&packaging.join("systemd").join(unit), &source.join("debian").join(to))?;
@@ -114,6 +115,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
         ("jitctl", "usr/bin/jitctl"),
         ("ssh-ca", "usr/bin/ssh-ca"),
         ("jitd", "usr/sbin/jitd"),
+        ("jit-hooks", "usr/sbin/jit-hooks"),
         ("jit-authorized", "usr/sbin/jit-authorized"),
         ("libpam_jit.so", &module),
     ] {
@@ -127,6 +129,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
     let examples = source.join("examples");
     copy(&packaging.join("pam"), &examples.join("pam"))?;
     copy(&packaging.join("sshd"), &examples.join("sshd"))?;
+    copy(&packaging.join("hooks"), &examples.join("hooks"))?;
     copy(&packaging.join("etc"), &examples)?;
     let configuration = examples.join("jit.toml");
     let text = fs::read_to_string(&configuration)?.replace("@HOST@", "web-1");

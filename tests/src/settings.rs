@@ -43,6 +43,7 @@ state_dir = "{d}/state"
 run_dir = "{d}/run/{host}"
 master_key_file = "{d}/master.key"
 policy_file = "{d}/policy.toml"
+hooks_file = "{d}/hooks.toml"
 exempt_logins = {exempt_logins:?}
 
 [factor]

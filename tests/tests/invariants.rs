@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 7] = ["jit-core", "pam_jit", "ssh-ca", "jitctl", "jitd", "tests", "xtask"];
+const CRATES: [&str; 8] =
+    ["jit-core", "pam_jit", "ssh-ca", "jitctl", "jitd", "jit-hooks", "tests", "xtask"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -80,10 +81,21 @@ fn the_module_has_no_async_runtime_no_tls_and_only_the_core() {
     {
         assert!(!tree.contains(forbidden), "{forbidden} in\n{tree}");
     }
-    for crate_of_ours in ["ssh-ca ", "jitctl ", "jitd "] {
+    for crate_of_ours in ["ssh-ca ", "jitctl ", "jitd ", "jit-hooks "] {
         assert!(!tree.contains(crate_of_ours), "{crate_of_ours} in\n{tree}");
     }
     assert!(tree.contains("jit-core "), "cargo tree said something else:\n{tree}");
+}
+
+#[test]
+fn the_network_is_for_one_program() {
+    assert!(tree("jit-hooks").contains("rustls "), "cargo tree said something else");
+    for package in ["jit-core", "jitctl", "jitd", "ssh-ca"] {
+        let tree = tree(package);
+        for forbidden in ["rustls", "ureq", "openssl", "jit-hooks "] {
+            assert!(!tree.contains(forbidden), "{forbidden} in {package}:\n{tree}");
+        }
+    }
 }
 
 #[test]

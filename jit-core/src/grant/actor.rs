@@ -26,6 +26,8 @@ pub enum Program {
     Jitd,
     /// The PAM module, where it doesn't know who somebody is.
     PamJit,
+    /// What tells others of events.
+    JitHooks,
 }
 
 impl fmt::Display for Program {
@@ -33,6 +35,7 @@ impl fmt::Display for Program {
         f.pad(match self {
             Program::Jitd => "jitd",
             Program::PamJit => "pam_jit",
+            Program::JitHooks => "jit-hooks",
         })
     }
 }
@@ -54,6 +57,7 @@ impl TryFrom<String> for Actor {
             Some(("person", name)) => Ok(Actor::Person(PersonName::parse(name)?)),
             Some(("program", "jitd")) => Ok(Actor::Program(Program::Jitd)),
             Some(("program", "pam_jit")) => Ok(Actor::Program(Program::PamJit)),
+            Some(("program", "jit-hooks")) => Ok(Actor::Program(Program::JitHooks)),
             None if text == "root" => Ok(Actor::Root),
             _ => Err(Error::tampered("a record names an unknown kind of actor")),
         }

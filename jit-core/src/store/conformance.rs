@@ -14,7 +14,8 @@ use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
 use crate::grant::{Action, Actor, Grant, Way};
 use crate::host::Host;
-use crate::name::{HostName, Login, PersonName};
+use crate::name::{HookName, HostName, Login, PersonName};
+use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
 use crate::process::Anchor;
 use crate::seal::Vault;
@@ -39,6 +40,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&sessions_are_found_by_host_and_audit_session);
     fresh(&an_account_has_one_stay_on_a_host);
     fresh(&a_host_has_one_set_of_break_glass_codes);
+    fresh(&a_hook_has_one_standing);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -251,6 +253,23 @@ fn a_host_has_one_set_of_break_glass_codes(open: Open<'_>) {
     assert_eq!(tx.glass(&hosts[0]).unwrap(), Some(new));
     assert_eq!(tx.glass(&hosts[1]).unwrap(), Some(other));
     assert_eq!(tx.glass(&HostName::parse("web-3").unwrap()).unwrap(), None);
+}
+
+fn a_hook_has_one_standing(open: Open<'_>) {
+    let store = open();
+    let hook = |text: &str| HookName::parse(text).unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    for (name, after) in [("pager", 7), ("chat", 3), ("pager", 9)] {
+        tx.put_standing(&Standing::new(hook(name), after)).unwrap();
+    }
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    let (chat, pager) = (Standing::new(hook("chat"), 3), Standing::new(hook("pager"), 9));
+    assert_eq!(tx.standing(&hook("pager")).unwrap(), Some(pager.clone()));
+    assert_eq!(tx.standings().unwrap(), [chat, pager]);
+    tx.remove_standing(&hook("pager")).unwrap();
+    assert_eq!(tx.standing(&hook("pager")).unwrap(), None);
+    assert_eq!(tx.standings().unwrap().len(), 1);
 }
 
 fn serials_are_unique(open: Open<'_>) {

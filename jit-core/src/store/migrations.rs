@@ -31,4 +31,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     // 3: break-glass codes and their uses, by host.
     "CREATE TABLE break_glass (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL)
          STRICT;",
+    // 4: how far each hook is.
+    "CREATE TABLE hook (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
 ];

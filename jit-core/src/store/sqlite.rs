@@ -22,7 +22,8 @@ use crate::factor::Factors;
 use crate::grant::{Grant, State};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::name::{HostName, Login, PersonName};
+use crate::name::{HookName, HostName, Login, PersonName};
+use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
 use crate::process::AuditSession;
 use crate::rootfile;
@@ -178,7 +179,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 10] = [
+const TAGGED: [(&str, &str); 11] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -189,6 +190,7 @@ const TAGGED: [(&str, &str); 10] = [
     ("session", "SELECT id, body, tag FROM session"),
     ("stay", "SELECT key, body, tag FROM stay"),
     ("break_glass", "SELECT key, body, tag FROM break_glass"),
+    ("hook", "SELECT key, body, tag FROM hook"),
 ];
 
 struct SqliteTx<'a> {
@@ -565,6 +567,25 @@ impl Tx for SqliteTx<'_> {
         let (body, tag) = self.seal_row("break_glass", key, glass)?;
         let sql = "REPLACE INTO break_glass (key, body, tag) VALUES (?1, ?2, ?3)";
         self.run(sql, params![key, body, tag]).map(drop)
+    }
+
+    fn standing(&self, hook: &HookName) -> Result<Option<Standing>> {
+        self.row("hook", "SELECT key, body, tag FROM hook WHERE key = ?1", [hook.as_str()])
+    }
+
+    fn standings(&self) -> Result<Vec<Standing>> {
+        self.rows("hook", "SELECT key, body, tag FROM hook ORDER BY key", [])
+    }
+
+    fn put_standing(&self, standing: &Standing) -> Result<()> {
+        let key = standing.hook.as_str();
+        let (body, tag) = self.seal_row("hook", key, standing)?;
+        self.run("REPLACE INTO hook (key, body, tag) VALUES (?1, ?2, ?3)", params![key, body, tag])
+            .map(drop)
+    }
+
+    fn remove_standing(&self, hook: &HookName) -> Result<()> {
+        self.run("DELETE FROM hook WHERE key = ?1", [hook.as_str()]).map(drop)
     }
 
     fn audit_head(&self) -> Result<Option<Head>> {

@@ -3,6 +3,7 @@
 
 mod ask;
 mod checks;
+mod hooks;
 mod host;
 mod machine;
 mod matches;
@@ -74,6 +75,7 @@ fn examine(path: &Path, report: &mut Report) {
             checks::policy(authority, policy, report);
         }
     }
+    hooks::examine(&config, path, authority.as_ref(), report);
     if path == Path::new(DEFAULT_PATH) {
         let (authority, policy) = (authority.as_ref(), policy.as_ref());
         host::Host { config: &config, path, authority, policy }.examine(report);

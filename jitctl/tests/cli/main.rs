@@ -10,6 +10,7 @@ mod cases;
 mod decisions;
 mod desk;
 mod enrolment;
+mod hooks;
 mod hostile;
 mod recovery;
 mod trouble;

@@ -107,19 +107,51 @@ fn installing_the_packages_changes_no_way_in() -> Result<()> {
         let mut host = ground.host;
         for _ in 0..2 {
             assert_eq!(host.must(STATE)?, "NRestarts=0\nActiveState=inactive\n");
-            let enabled = "systemctl is-enabled jitd jit-setup-rollback";
-            assert_eq!(host.must(enabled)?, "enabled\nenabled\n");
-            host.run("systemctl is-failed jitd jit-setup-rollback")?.refused()?;
+            let enabled = "systemctl is-enabled jitd jit-hooks jit-setup-rollback";
+            assert_eq!(host.must(enabled)?, "enabled\nenabled\nenabled\n");
+            host.run("systemctl is-failed jitd jit-hooks jit-setup-rollback")?.refused()?;
             host.reboot()?;
         }
         // Sandboxed as far as its work allows: 2.0 or below, which systemd calls OK.
-        host.run("systemd-analyze security --threshold=20 --no-pager jitd")?.ok()?;
+        for (unit, most) in [("jitd", 20), ("jit-hooks", 30)] {
+            let line = format!("systemd-analyze security --threshold={most} --no-pager {unit}");
+            host.run(&line)?.ok()?;
+        }
         host.must(INSTANCE)?;
         host.wait_until("jitd keeps", Duration::from_secs(5), "test -e /run/jit/jitd.lock")?;
         assert_eq!(host.must(STATE)?, "NRestarts=0\nActiveState=active\n");
+
+        // In its sandbox a command runs as nobody, and a web server is reached.
+        host.must(HOOKS)?;
+        host.must("systemctl start jit-hooks")?;
+        host.wait_until(
+            "it is told",
+            Duration::from_secs(10),
+            "journalctl -t hooked | grep hook.start",
+        )?;
+        host.must("jitctl hooks check && jitctl host add web-2 && systemctl is-active jitd")?;
+        host.wait_until(
+            "it is told",
+            Duration::from_secs(10),
+            "journalctl -t hooked | grep web-2",
+        )?;
+        let uid = "journalctl -t hooked -o json | head -1 | grep -o '\"_UID\":\"[0-9]*\"'";
+        assert_eq!(host.must(uid)?, "\"_UID\":\"65534\"\n");
+        host.wait_until(
+            "nobody listens",
+            Duration::from_secs(10),
+            "jitctl hooks list | grep -i 'connection refused'",
+        )?;
+        host.must("systemctl restart jit-hooks && sleep 1 && systemctl is-active jitd jit-hooks")?;
     }
     Ok(())
 }
+
+/// A command, and a webhook to where nobody listens.
+const HOOKS: &str = "(umask 077; echo 0123456789abcdef0123456789abcdef > /etc/jit/x.secret); \
+     printf '%s\n' '[[command]]' 'name = \"log\"' 'run = [\"/usr/bin/logger\", \"-t\", \"hooked\"]' \
+     'events = [\"*\"]' '[[webhook]]' 'name = \"web\"' 'url = \"http://127.0.0.1:9/\"' \
+     'secret_file = \"/etc/jit/x.secret\"' 'events = [\"hook.*\"]' > /etc/jit/hooks.toml";
 
 #[test]
 fn lintian_finds_no_error() -> Result<()> {

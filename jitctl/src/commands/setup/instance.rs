@@ -140,6 +140,7 @@ fn written(path: &Path, host: &HostName) -> Result<String> {
         ("run_dir", "run"),
         ("master_key_file", "master.key"),
         ("policy_file", "policy.toml"),
+        ("hooks_file", "hooks.toml"),
     ] {
         let lines = text.lines().map(|line| match line.strip_prefix('#') {
             Some(rest) if rest.starts_with(&format!("{key} = ")) => {
@@ -251,6 +252,7 @@ mod tests {
             "run_dir",
             "master_key_file",
             "policy_file",
+            "hooks_file",
             "exempt_logins",
             "second_factor",
             "attempts",
