@@ -12,6 +12,7 @@ mod grants;
 mod hosts;
 mod identify;
 mod keeper;
+mod known;
 mod log;
 mod login;
 mod people;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::id::GrantId;
 use crate::name::{Login, PersonName, Place, Reason, RoleName};
+use crate::restriction::Restrictions;
 use crate::time::{Span, Timestamp};
 
 /// `not_before ≤ now < not_after`.
@@ -320,6 +321,28 @@ pub struct Terms {
     pub role: Option<RoleName>,
     /// What sshd lets the session do.
     pub permissions: BTreeSet<Permission>,
+    /// What sshd holds the session to.
+    #[serde(default, skip_serializing_if = "Restrictions::is_empty")]
+    pub restrictions: Restrictions,
+    /// Whether approvers may shorten it.
+    #[serde(default = "yes")]
+    pub shorten: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Terms {
+    /// Those of what root grants alone.
+    pub fn of_root() -> Self {
+        Terms {
+            role: None,
+            permissions: [Permission::Pty].into(),
+            restrictions: Restrictions::default(),
+            shorten: true,
+        }
+    }
 }
 
 /// One object from request to end. See the module for its life.
@@ -568,7 +591,7 @@ pub(crate) mod testing {
         Grant::request(
             GrantId::random().unwrap(),
             ask.clone(),
-            Terms { role: None, permissions: [Permission::Pty].into() },
+            Terms::of_root(),
             Actor::Person(ask.person),
             at(now),
             Span::from_secs(3600).unwrap(),

@@ -22,6 +22,7 @@ pub mod name;
 pub mod person;
 pub mod policy;
 pub mod process;
+pub mod restriction;
 pub mod rootfile;
 pub mod seal;
 pub mod secret;

@@ -208,7 +208,7 @@ mod tests {
             extends: None,
             reason: Reason::parse("INC-7 disk full").unwrap(),
         };
-        let terms = Terms { role: None, permissions: [].into() };
+        let terms = Terms { permissions: [].into(), ..Terms::of_root() };
         let id = GrantId::parse("k7q2-m9xd").unwrap();
         let patience = Span::parse("1h").unwrap();
         Grant::request(id, ask, terms, Actor::Root, at(10_000), patience).unwrap()

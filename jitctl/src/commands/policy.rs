@@ -7,7 +7,7 @@ use jit_core::config::Config;
 use jit_core::host::Host;
 use jit_core::name::Place;
 use jit_core::person::Person;
-use jit_core::policy::{Approvals, Member, Policy, Role};
+use jit_core::policy::{Approvals, Member, Places, Policy, Role};
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -95,7 +95,8 @@ pub fn doubts(policy: &Policy, people: &[Person], hosts: &[Host]) -> Vec<String>
         for member in allowed.iter().filter(|member| members(member) == 0) {
             doubts.push(format!("role {name}: {}", nobody(member)));
         }
-        for place in places.iter().filter(|place| !hosts.iter().any(|h| h.is_at(place))) {
+        let named = places.iter().flat_map(Places::named);
+        for place in named.filter(|place| !hosts.iter().any(|host| host.is_at(place))) {
             doubts.push(match place {
                 Place::Host(host) => format!("role {name}: there is no host {host}"),
                 Place::Label(label) => format!("role {name}: no host has the label {label}"),
