@@ -2,6 +2,7 @@
 //! [`Policy::load`], decided by the pure function [`decide()`].
 
 mod decide;
+mod diff;
 mod file;
 mod hours;
 mod places;
@@ -12,11 +13,12 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use decide::{
     Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
 };
+pub use diff::difference;
 pub use hours::Hours;
 pub use places::Places;
 pub use reason::{Pattern, ReasonRule};
@@ -25,7 +27,7 @@ use crate::grant::Permission;
 use crate::name::{GroupName, Login, PersonName, RoleName};
 use crate::person::Person;
 use crate::restriction::Restrictions;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// The rules in force. An empty one denies everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,18 @@ pub struct Policy {
     pub denies: Vec<Deny>,
     /// The first 12 hexadecimal digits of the file's SHA-256: which policy decided.
     pub version: String,
+}
+
+/// A policy as it took effect, kept so that one that does not parse changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// As [`Policy::version`].
+    pub version: String,
+    /// What the file held.
+    pub text: String,
+    /// When it was first seen.
+    pub since: Timestamp,
 }
 
 /// Some people, some places, some accounts, and the terms on which they come together.

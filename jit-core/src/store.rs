@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::AuditSession;
 use crate::session::Session;
 use crate::stay::Stay;
@@ -211,6 +212,11 @@ pub trait Tx {
     fn put_stay(&self, stay: &Stay) -> Result<()>;
     /// Removes a stay.
     fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()>;
+
+    /// The last policy that took effect.
+    fn policy(&self) -> Result<Option<Accepted>>;
+    /// Replaces it.
+    fn put_policy(&self, policy: &Accepted) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

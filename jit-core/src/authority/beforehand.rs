@@ -131,5 +131,5 @@ fn decides(
     now: Timestamp,
 ) -> Result<bool> {
     let known = Known::gather(tx, grant.ask(), requester, &[], now)?;
-    Ok(may_approve(who, grant.ask(), policy, &known.facts(), now))
+    Ok(may_approve(who, grant.ask(), policy, &known.facts()))
 }

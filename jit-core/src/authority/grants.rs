@@ -63,7 +63,7 @@ impl Authority {
     /// # Errors
     /// Refused when the policy says no, saying why; not found when the person is unknown.
     pub fn request(&self, new: &NewRequest) -> Result<Grant> {
-        let policy = self.policy()?;
+        let policy = self.policy_on_record()?;
         let object = new.ask.place.to_string();
         self.change(&new.by, "grant.request", &object, |tx, now| {
             let requester = acting_person(tx, &new.ask.person)?;
@@ -115,7 +115,7 @@ impl Authority {
     /// Refused when their yes does not count, or the policy has changed its mind; conflict when
     /// somebody else decided first.
     pub fn approve(&self, id: &GrantId, by: &PersonName) -> Result<(Grant, Decision)> {
-        let policy = self.policy()?;
+        let policy = self.policy_on_record()?;
         let actor = Actor::Person(by.clone());
         self.change(&actor, "grant.approve", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;

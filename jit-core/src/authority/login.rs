@@ -105,7 +105,7 @@ impl LoginService for Authority {
                     // Where it can't be told, the policy takes no request.
                     let (person, login) = (&who.person, &attempt.login);
                     let may_ask = self
-                        .policy()
+                        .policy_in(tx)
                         .and_then(|p| self.offer(tx, &p, person, login, attempt.action, now))
                         .is_ok_and(|offer| offer.is_some());
                     Done::new(Entry::NoCover { may_ask }, detail).refused()

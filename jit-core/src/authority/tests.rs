@@ -1,5 +1,7 @@
 //! The verbs of the authority on a real store.
 
+mod policies;
+
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 

@@ -200,16 +200,15 @@ fn fitting<'a>(ask: &Ask, policy: &'a Policy, facts: &Facts<'_>, now: Timestamp)
     named.filter_map(|role| fit(ask, role, facts, now).ok()).collect()
 }
 
-/// Whether `person`'s yes can count for what `ask` asks: some role that fits names them.
-pub fn may_approve(
-    person: &Person,
-    ask: &Ask,
-    policy: &Policy,
-    facts: &Facts<'_>,
-    now: Timestamp,
-) -> bool {
+/// Whether what `ask` asks is `person`'s to decide: a role that gives such access names them. That
+/// nothing comes of their yes now, as of hours or a deny rule, does not take their no from them.
+pub fn may_approve(person: &Person, ask: &Ask, policy: &Policy, facts: &Facts<'_>) -> bool {
     counts(person, facts)
-        && fitting(ask, policy, facts, now).iter().any(|fit| fit.role.approvals.names(person))
+        && policy.roles.iter().any(|role| {
+            named(&role.members, facts.requester)
+                && gives(ask, role, facts).is_ok()
+                && role.approvals.names(person)
+        })
 }
 
 /// Those of `people` whose yes would leave fewer approvals missing.
@@ -312,13 +311,9 @@ struct Fit<'a> {
     condition: Option<usize>,
 }
 
-/// How a role that names the person fits the request, or what keeps it from that.
-fn fit<'a>(
-    ask: &Ask,
-    role: &'a Role,
-    facts: &Facts<'_>,
-    now: Timestamp,
-) -> Result<Fit<'a>, String> {
+/// For how many seconds at most a role gives what is asked for, or what keeps it from that at any
+/// time.
+fn gives(ask: &Ask, role: &Role, facts: &Facts<'_>) -> Result<u64, String> {
     if !within(&role.hosts, ask, facts) {
         return Err(format!("is not for {}", ask.place));
     }
@@ -336,6 +331,17 @@ fn fit<'a>(
             used => format!("gives at most {max}, and {} of it are given", spoken(used)),
         });
     }
+    Ok(left)
+}
+
+/// How a role that names the person fits the request, or what keeps it from that.
+fn fit<'a>(
+    ask: &Ask,
+    role: &'a Role,
+    facts: &Facts<'_>,
+    now: Timestamp,
+) -> Result<Fit<'a>, String> {
+    let left = gives(ask, role, facts)?;
     // What goes on with another grant starts where that ends, and is no plan for some other day.
     let lead = ask.start.filter(|_| ask.extends.is_none()).map_or(0, |start| start.since(now));
     if lead > role.max_lead.secs() {

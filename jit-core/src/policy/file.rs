@@ -20,7 +20,7 @@ use crate::grant::Permission;
 use crate::name::{GroupName, Login, PersonName, RoleName};
 use crate::restriction::{ForcedCommand, Network, Restrictions};
 use crate::time::Span;
-use crate::tomlfile::{Keys, TomlFile};
+use crate::tomlfile::{Keys, LARGEST, TomlFile};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +154,7 @@ impl Policy {
     /// # Errors
     /// Misconfigured, with file and line.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = crate::rootfile::read(path, 1024 * 1024)?;
+        let text = crate::rootfile::read(path, LARGEST)?;
         Policy::parse(path, &text)
     }
 

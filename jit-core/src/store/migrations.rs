@@ -28,4 +28,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     // 2: stays, by `login@host`.
     "CREATE TABLE stay (key TEXT PRIMARY KEY, host TEXT NOT NULL, body TEXT NOT NULL,
          tag BLOB NOT NULL) STRICT;",
+    // 3: the last policy that took effect, under `accepted`.
+    "CREATE TABLE policy (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
 ];

@@ -23,6 +23,7 @@ use crate::host::Host;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::AuditSession;
 use crate::rootfile;
 use crate::seal::Vault;
@@ -177,7 +178,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 9] = [
+const TAGGED: [(&str, &str); 10] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -187,7 +188,11 @@ const TAGGED: [(&str, &str); 9] = [
     ("ca_key", "SELECT key, body, tag FROM ca_key"),
     ("session", "SELECT id, body, tag FROM session"),
     ("stay", "SELECT key, body, tag FROM stay"),
+    ("policy", "SELECT key, body, tag FROM policy"),
 ];
+
+/// The key of the one row of its table.
+const ACCEPTED: &str = "accepted";
 
 struct SqliteTx<'a> {
     tx: Transaction<'a>,
@@ -551,6 +556,16 @@ impl Tx for SqliteTx<'_> {
 
     fn remove_stay(&self, host: &HostName, login: &Login) -> Result<()> {
         self.run("DELETE FROM stay WHERE key = ?1", [stay_key(host, login)]).map(drop)
+    }
+
+    fn policy(&self) -> Result<Option<Accepted>> {
+        self.row("policy", "SELECT key, body, tag FROM policy WHERE key = ?1", [ACCEPTED])
+    }
+
+    fn put_policy(&self, policy: &Accepted) -> Result<()> {
+        let (body, tag) = self.seal_row("policy", ACCEPTED, policy)?;
+        let sql = "REPLACE INTO policy (key, body, tag) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![ACCEPTED, body, tag]).map(drop)
     }
 
     fn audit_head(&self) -> Result<Option<Head>> {

@@ -70,8 +70,9 @@ fn examine(path: &Path, report: &mut Report) {
     if let Some(authority) = &authority {
         checks::stored(authority, report);
         checks::people(authority, report);
-        if let Some(policy) = &policy {
-            checks::policy(authority, policy, report);
+        match &policy {
+            Some(policy) => checks::policy(authority, policy, report),
+            None => checks::stand_in(authority, report),
         }
     }
     if path == Path::new(DEFAULT_PATH) {
