@@ -82,7 +82,8 @@ fn a_request_at_the_prompt_is_heard_of_at_once() -> Result<()> {
     terminal.answer("Verification code: ", &i.alice.code()?)?;
     let reason = "INC-9 \"disk\" full; $(reboot)";
     terminal.answer("Reason for access (empty to leave): ", reason)?;
-    terminal.expect("Waiting for approval.")?;
+    terminal.answer("For how long? [30m, at most 1h]: ", "")?;
+    terminal.expect("Press Enter")?;
     let asked = next()?;
     assert_eq!(asked["action"], "grant.request");
     assert_eq!(asked["host"], "web-1");
