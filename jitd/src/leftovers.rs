@@ -153,6 +153,7 @@ fn kill_all_since(uid: u32, began: u64, crontab_untouched: bool) -> std::io::Res
             .into_iter()
             .filter(|pid| process::audit_uid(*pid) == Some(uid))
             .filter(|pid| process::scope(*pid).is_none() && !process::is_zombie(*pid))
+            .filter(|pid| is_where_jobs_run(*pid, uid))
             .filter(|pid| !(crontab_untouched && is_of_cron(*pid)))
             .filter_map(|pid| Some((pid, process::started(pid)?)))
             .filter(|(_, started)| *started >= began)
@@ -164,6 +165,21 @@ fn kill_all_since(uid: u32, began: u64, crontab_untouched: bool) -> std::io::Res
         std::thread::sleep(PAUSE);
     }
     Err(std::io::Error::other(format!("processes of uid {uid} go on")))
+}
+
+/// Whether a process is where an account's services and jobs run, which nothing without privileges
+/// leaves: a container on this machine may know the same login uid as somebody else's.
+fn is_where_jobs_run(pid: u32, uid: u32) -> bool {
+    let path = process::cgroup(pid).unwrap_or_default();
+    let service = |name: &str| {
+        path.strip_prefix("/system.slice/")
+            .is_some_and(|rest| rest == name || rest.starts_with(&format!("{name}/")))
+    };
+    path.starts_with(&format!("/user.slice/user-{uid}.slice/"))
+        || ["cron.service", "crond.service", "atd.service"].into_iter().any(service)
+        // Without systemd.
+        || path == "/"
+        || path.starts_with("/jit/")
 }
 
 /// Whether a process is in the cgroup of cron's service, which nothing without privileges enters.

@@ -258,7 +258,7 @@ fn removing_takes_the_lines_out_first_and_purging_takes_all() -> Result<()> {
             "chmod a-x /usr/bin/jitctl && dpkg --remove libpam-jit",
             "dpkg --remove --force-depends jitd",
             "dpkg --remove --force-depends jitctl",
-            "dpkg --remove jitctl jitd libpam-jit ssh-ca",
+            "dpkg --remove jitctl jitd jit-hooks libpam-jit ssh-ca",
         ] {
             ground.dpkg(line)?.ok()?;
             assert_eq!(ground.host.must(WAYS_IN)?, before, "{line}");
@@ -268,7 +268,7 @@ fn removing_takes_the_lines_out_first_and_purging_takes_all() -> Result<()> {
             ground.install(Packages::built()?)?;
             ground.set_up()?;
         }
-        ground.dpkg("dpkg --purge jitctl jitd libpam-jit ssh-ca")?.ok()?;
+        ground.dpkg("dpkg --purge jitctl jitd jit-hooks libpam-jit ssh-ca")?.ok()?;
         assert_eq!(ground.host.must(OURS)?, ours);
         assert_eq!(ground.host.must(WAYS_IN)?, before);
         ground.ways_in_work()?;
