@@ -100,21 +100,6 @@ pub fn sweep() {
     remove(ROOM);
 }
 
-/// All cgroups below one, the outer ones first, as paths below the root.
-pub fn below_path(path: &str) -> Vec<String> {
-    let Some(root) = directory(path) else { return Vec::new() };
-    let mut found = Vec::new();
-    let mut next = directories(&root);
-    while let Some(inner) = next.pop() {
-        if let Some(rest) = inner.strip_prefix(&root).ok().and_then(|rest| rest.to_str()) {
-            found.push(format!("{path}/{rest}"));
-        }
-        next.extend(directories(&inner));
-    }
-    found.sort();
-    found
-}
-
 fn remove_empty(directory: PathBuf) {
     for inner in directories(&directory) {
         remove_empty(inner);

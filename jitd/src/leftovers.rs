@@ -153,8 +153,10 @@ fn kill_all_since(uid: u32, began: u64, crontab_untouched: bool) -> std::io::Res
             .into_iter()
             .filter(|pid| process::audit_uid(*pid) == Some(uid))
             .filter(|pid| process::scope(*pid).is_none() && !process::is_zombie(*pid))
-            .filter(|pid| is_where_jobs_run(*pid, uid))
-            .filter(|pid| !(crontab_untouched && is_of_cron(*pid)))
+            .filter(|pid| {
+                let path = process::cgroup(*pid).unwrap_or_default();
+                is_where_jobs_run(&path, uid) && !(crontab_untouched && is_of_cron(&path))
+            })
             .filter_map(|pid| Some((pid, process::started(pid)?)))
             .filter(|(_, started)| *started >= began)
             .collect();
@@ -167,25 +169,26 @@ fn kill_all_since(uid: u32, began: u64, crontab_untouched: bool) -> std::io::Res
     Err(std::io::Error::other(format!("processes of uid {uid} go on")))
 }
 
-/// Whether a process is where an account's services and jobs run, which nothing without privileges
+/// Whether a cgroup is where an account's services and jobs run, which nothing without privileges
 /// leaves: a container on this machine may know the same login uid as somebody else's.
-fn is_where_jobs_run(pid: u32, uid: u32) -> bool {
-    let path = process::cgroup(pid).unwrap_or_default();
-    let service = |name: &str| {
-        path.strip_prefix("/system.slice/")
-            .is_some_and(|rest| rest == name || rest.starts_with(&format!("{name}/")))
-    };
+fn is_where_jobs_run(path: &str, uid: u32) -> bool {
     path.starts_with(&format!("/user.slice/user-{uid}.slice/"))
-        || ["cron.service", "crond.service", "atd.service"].into_iter().any(service)
+        || is_of_cron(path)
+        || is_in_service(path, "atd.service")
         // Without systemd.
         || path == "/"
         || path.starts_with("/jit/")
 }
 
-/// Whether a process is in the cgroup of cron's service, which nothing without privileges enters.
-fn is_of_cron(pid: u32) -> bool {
-    let path = process::cgroup(pid).unwrap_or_default();
-    path.split('/').any(|part| part == "cron.service" || part == "crond.service")
+/// Whether a cgroup is that of cron's service, which nothing without privileges enters.
+fn is_of_cron(path: &str) -> bool {
+    is_in_service(path, "cron.service") || is_in_service(path, "crond.service")
+}
+
+/// Whether a cgroup is a service's of the machine. Below `user.slice`, users give theirs any name.
+fn is_in_service(path: &str, name: &str) -> bool {
+    let rest = path.strip_prefix("/system.slice/").and_then(|rest| rest.strip_prefix(name));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Asks systemd, for a second at most. Where there is none, or it says no, nothing depends on it.
@@ -206,4 +209,27 @@ fn systemctl(arguments: &[&str]) {
     }
     let _ = child.kill();
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cgroup_that_a_user_names_like_crons_is_not_crons() {
+        let services = "/user.slice/user-1000.slice/user@1000.service";
+        for (path, cron, jobs) in [
+            ("/system.slice/cron.service", true, true),
+            ("/system.slice/crond.service/job", true, true),
+            ("/system.slice/atd.service", false, true),
+            ("/system.slice/cron.service.d", false, false),
+            ("/system.slice/app.service/cron.service", false, false),
+            (&format!("{services}/cron.service"), false, true),
+            (&format!("{services}/app.slice/system.slice/cron.service"), false, true),
+            ("/user.slice/user-10001.slice/user@10001.service", false, false),
+            ("/machine.slice/box/user.slice/user-1000.slice/session-1.scope", false, false),
+        ] {
+            assert_eq!((is_of_cron(path), is_where_jobs_run(path, 1000)), (cron, jobs), "{path}");
+        }
+    }
 }
