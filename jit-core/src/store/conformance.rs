@@ -186,6 +186,7 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
         rhost: None,
         tty: None,
         grants: vec![],
+        factor: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,

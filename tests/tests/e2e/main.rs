@@ -29,6 +29,7 @@ mod certificate;
 mod doctor;
 mod ending;
 mod extension;
+mod factors;
 mod hooks;
 mod hosts;
 mod leftovers;
