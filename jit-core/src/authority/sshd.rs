@@ -68,7 +68,14 @@ impl Authority {
                 };
                 let options: String =
                     permissions.iter().map(|p| format!(",{}", p.key_option())).collect();
-                for key in tx.identity_keys(name)? {
+                let keys = match tx.identity_keys(name) {
+                    Err(error) if error.kind() == Kind::Tampered => {
+                        self.syslog.trouble(&format!("keys of {name}: {error}"));
+                        continue;
+                    }
+                    keys => keys?,
+                };
+                for key in keys {
                     lines.push(format!("restrict{options} {}", key.public_key));
                 }
             }
