@@ -29,6 +29,7 @@ pub mod rootfile;
 pub mod seal;
 pub mod secret;
 pub mod session;
+pub mod sshsig;
 pub mod stay;
 pub mod store;
 pub mod syslog;

@@ -1,19 +1,12 @@
 //! What proves an approval, checked when it is given and again when a certificate is issued on it:
 //! what somebody wrote into the database since gives no access.
 
-use ssh_key::{PublicKey, SshSig};
-
 use super::Authority;
 use crate::audit::Outcome;
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Approval, Evidence, Grant, NAMESPACE, State, Way};
-use crate::person::IdentityKey;
+use crate::sshsig;
 use crate::store::Tx;
-
-/// The largest signature that is read: one of an Ed25519 key has 300 bytes.
-const LARGEST_SIGNATURE: usize = 4096;
-/// What a person at a hardware key did: touched it (PROTOCOL.u2f).
-const TOUCHED: u8 = 1;
 
 impl Authority {
     /// Checks every living grant's window, and what proves its approvals.
@@ -64,8 +57,13 @@ pub(super) fn check_evidence(tx: &dyn Tx, grant: &Grant, approval: &Approval) ->
         }
         Some(Evidence::Signature { sshsig }) => {
             let text = grant.canonical(approval.most)?;
-            check_signature(sshsig, &text, &tx.identity_keys(by)?)
-                .map_err(|error| error.context(format!("the approval of {} by {by}", grant.id())))
+            let keys = tx.identity_keys(by)?;
+            let keys = keys.iter().map(|key| key.public_key.as_str());
+            sshsig::check(sshsig, NAMESPACE, &text, keys).map(drop).map_err(|error| {
+                error
+                    .context(format!("the approval of {} by {by}", grant.id()))
+                    .next("jitctl show ID --canonical says what to sign.")
+            })
         }
         None => Err(unproved(grant, approval)),
     }
@@ -74,37 +72,4 @@ pub(super) fn check_evidence(tx: &dyn Tx, grant: &Grant, approval: &Approval) ->
 fn unproved(grant: &Grant, approval: &Approval) -> Error {
     Error::tampered(format!("nothing proves the approval of {} by {}", grant.id(), approval.by))
         .next(format!("jitctl revoke {} --reason TEXT, and jitctl audit show", grant.id()))
-}
-
-/// Checks that `sshsig` is a signature over `text`, as an approval, by one of `keys`.
-fn check_signature(sshsig: &str, text: &str, keys: &[IdentityKey]) -> Result<()> {
-    let no = |what: &str| Error::refused(what).next("jitctl show ID --canonical says how to sign.");
-    if sshsig.len() > LARGEST_SIGNATURE {
-        return Err(no("the signature is larger than 4 KiB"));
-    }
-    let signature = SshSig::from_pem(sshsig.trim())
-        .map_err(|e| no(&format!("that is no signature of ssh-keygen -Y sign: {e}")))?;
-    if signature.namespace() != NAMESPACE {
-        return Err(no("the signature was made for something else"));
-    }
-    // The enrolled keys are the only ones: none of them is a certificate.
-    let signer = keys
-        .iter()
-        .filter_map(|key| PublicKey::from_openssh(&key.public_key).ok())
-        .find(|key| key.key_data() == signature.public_key())
-        .ok_or_else(|| no("the signature is not by an enrolled key"))?;
-    if !matches!(signer.algorithm(), ssh_key::Algorithm::Ed25519 | ssh_key::Algorithm::SkEd25519) {
-        return Err(Error::refused("only signatures of Ed25519 keys are taken")
-            .next("Approve on the authority, with a code."));
-    }
-    if signer.algorithm() == ssh_key::Algorithm::SkEd25519 {
-        // The last five bytes: flags and a counter.
-        let flags = signature.signature_bytes().iter().rev().nth(4).copied().unwrap_or(0);
-        if flags & TOUCHED == 0 {
-            return Err(no("nobody touched the hardware key that signed"));
-        }
-    }
-    signer
-        .verify(NAMESPACE, text.as_bytes(), &signature)
-        .map_err(|_| no("the signature is not over this request as it is now"))
 }

@@ -32,9 +32,9 @@ fn a_signature_of_ssh_keygen_approves_and_no_code_is_asked() {
     let for_files = sign(&desk, "bob", "file", &id, &[]);
     approve(&for_files, &[]).code(1).says("made for something else");
     let right = sign(&desk, "bob", "jit-approval@v1", &id, &[]);
-    approve(&right, &["--for", "10m"]).code(1).says("not over this request");
+    approve(&right, &["--for", "10m"]).code(1).says("not over this text");
     desk.run(&["edit", &id, "--for", "20m"]).code(0).says("is for deploy@web-1, 20m now");
-    approve(&right, &[]).code(1).says("not over this request");
+    approve(&right, &[]).code(1).says("not over this text");
     let less = sign(&desk, "bob", "jit-approval@v1", &id, &["--for", "10m"]);
     let said = approve(&less, &["--for", "10m", "--json"]).code(0).json();
     assert_eq!((&said["state"], &said["revision"]), (&"active".into(), &2.into()));

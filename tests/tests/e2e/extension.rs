@@ -15,20 +15,27 @@ fn still_in(terminal: &mut Terminal) -> Result<()> {
     terminal.expect("still 42").map(drop)
 }
 
+/// Waits until access by a grant lasts so many seconds only.
+fn sleep_until_left(site: &Site, id: &str, seconds: f64) -> Result<()> {
+    let left = site.seconds_left(id)? - seconds;
+    std::thread::sleep(Duration::from_secs_f64(left.max(0.0)));
+    Ok(())
+}
+
 fn an_extension_shortly_before_the_end_lets_the_session_go_on_to_the_new_end(
     release: Release,
 ) -> Result<()> {
     let site = Site::set_up(release)?;
-    let id = site.automatic(&site.carol, "carol", &["--for", "12s"])?;
+    // Times in which a busy machine, too, gets everything typed.
+    let id = site.automatic(&site.carol, "carol", &["--for", "25s"])?;
     let mut terminal = site.session(&site.carol, "carol")?;
-    let left = site.seconds_left(&id)? - 5.0;
-    std::thread::sleep(Duration::from_secs_f64(left.max(0.0)));
-    let extended = site.jitctl(&["extend", &id, "--for", "10s", "--json"])?.ok()?;
+    sleep_until_left(&site, &id, 8.0)?;
+    let extended = site.jitctl(&["extend", &id, "--for", "20s", "--json"])?.ok()?;
     let longer = tests::site::id_of(&extended)?;
     site.jitctl(&["extend", &longer, "--for", "10m"])?.refused()?.says("gives at most 10m")?;
-    std::thread::sleep(Duration::from_secs(8));
+    sleep_until_left(&site, &longer, 15.0)?;
     still_in(&mut terminal)?;
-    terminal.end_within(Duration::from_secs(20))?;
+    terminal.end_within(Duration::from_secs(30))?;
     let late = -site.seconds_left(&longer)?;
     ensure((-0.5..2.5).contains(&late), || format!("it ended {late} s after the new end"))
 }

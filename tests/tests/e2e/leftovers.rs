@@ -167,8 +167,11 @@ fn what_was_there_before_stays(release: Release) -> Result<()> {
         let now = site.host.must(jobs)? + &site.processes_of("deploy")?.join("\n");
         Err(error).context(format!("before:\n{before}\nnow:\n{now}"))
     })?;
-    running(&site, 313)?;
-    running(&site, 314)?;
+    for number in [313, 314] {
+        running(&site, number).or_else(|error| {
+            Err(error).context(site.host.must("journalctl --no-pager -n 120; jitctl audit show")?)
+        })?;
+    }
     site.host
         .must("test $(stat -c %U:%G:%a /var/spool/cron/crontabs/deploy) = deploy:crontab:600")?;
     Ok(())

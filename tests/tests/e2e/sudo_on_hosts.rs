@@ -79,6 +79,7 @@ fn nopasswd_and_the_end_of_a_long_command(release: Release, program: &str) -> Re
     terminal
         .type_line("sudo -n sh -c 'setsid sleep 321 & exec sleep 322'; echo ended $((40 + 2))")?;
     terminal.expect_within("ended 42", Duration::from_secs(15))?;
+    terminal.expect("$ ")?;
     ensure(said(&mut terminal, "pgrep -c -f 'sleep 32[12]$'")?.contains('0'), || terminal.screen())
 }
 
