@@ -67,7 +67,14 @@ impl Authority {
                         None => continue,
                     },
                 };
-                for key in tx.identity_keys(name)? {
+                let keys = match tx.identity_keys(name) {
+                    Err(error) if error.kind() == Kind::Tampered => {
+                        self.syslog.trouble(&format!("keys of {name}: {error}"));
+                        continue;
+                    }
+                    keys => keys?,
+                };
+                for key in keys {
                     lines.extend(ways.iter().map(|way| way.line(&key.public_key)));
                 }
             }

@@ -48,12 +48,12 @@ fn grant(desk: &Desk) -> String {
     desk.run(&line).code(0).json()["id"].as_str().unwrap().to_owned()
 }
 
-fn state(desk: &Desk, id: &str) -> String {
+pub fn state(desk: &Desk, id: &str) -> String {
     desk.run(&["show", id, "--json"]).code(0).json()["state"].as_str().unwrap().to_owned()
 }
 
 /// New recovery codes of `name`.
-fn codes(desk: &Desk, name: &str) -> Vec<String> {
+pub fn codes(desk: &Desk, name: &str) -> Vec<String> {
     let said = desk.run(&["mfa", "codes", name, "--json"]).code(0).json();
     let codes = said["recovery_codes"].as_array().unwrap();
     codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()

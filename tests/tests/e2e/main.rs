@@ -27,6 +27,7 @@ mod bad_input;
 mod breakglass;
 mod certificate;
 mod doctor;
+mod edited_rows;
 mod ending;
 mod extension;
 mod factors;
