@@ -38,7 +38,7 @@ pub use certificates::CaPublicKey;
 pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use keeper::Watched;
-pub use log::LogState;
+pub use log::{LogState, Which};
 pub use outbox::{Pending, Waiting};
 pub use recovery::{Backup, Restored};
 pub use setup::SetupDeed;

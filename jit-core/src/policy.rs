@@ -8,6 +8,7 @@ mod file;
 mod hours;
 mod places;
 mod reason;
+mod retold;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,13 @@ pub(crate) use file::{login_pattern, member};
 pub use decide::{
     Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
 };
-pub use diff::difference;
+pub use diff::{apply, difference};
 pub use factors::FactorRule;
 pub use file::version;
 pub use hours::Hours;
 pub use places::Places;
 pub use reason::{Pattern, ReasonRule};
+pub use retold::{CHANGE, Retold, Versions};
 
 use crate::grant::Permission;
 use crate::name::{GroupName, Login, PersonName, RoleName};

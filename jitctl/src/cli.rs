@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use jit_core::authority::Which;
 use jit_core::config::DEFAULT_PATH;
+use jit_core::id::GrantId;
 use jit_core::name::{GroupName, HookName, HostName, Label, PersonName, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Kind};
@@ -376,6 +378,27 @@ pub enum Audit {
 Prints how many records there are and the hash of the last. Keep the two on another machine:
 they show later whether the end of the log was cut off. Ends with 1 if the log is broken.")]
     Verify,
+    /// Say why a decision came out as it did, from the log alone
+    #[command(after_help = "\
+Reads the log from its start, puts the policy of that day together from its changes, decides again
+with the facts on record, and says whether the same comes out. Ends with 1 if it does not.
+
+Examples:
+  jitctl audit explain k7q2-m9xd
+  jitctl audit explain 42 --json")]
+    Explain {
+        /// A grant's id, or a record's number
+        #[arg(value_name = "ID|NUMBER", value_parser = which)]
+        what: Which,
+    },
+}
+
+/// `k7q2-m9xd`, or `42`.
+fn which(text: &str) -> Result<Which, String> {
+    match text.parse() {
+        Ok(number) => Ok(Which::Record(number)),
+        Err(_) => GrantId::parse(text).map(Which::Grant).map_err(|error| error.to_string()),
+    }
 }
 
 /// `hooks`

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Authority, Done};
 use crate::error::{Error, Kind, Result};
 use crate::grant::Actor;
-use crate::policy::{Accepted, Policy, difference, version};
+use crate::policy::{Accepted, CHANGE, Policy, difference, version};
 use crate::rootfile;
 use crate::store::Tx;
 use crate::tomlfile::LARGEST;
@@ -46,7 +46,7 @@ impl Authority {
         };
         if !self.read(|tx, _| known(tx))? {
             // Only root may write the file, whoever's request it is that finds it changed.
-            self.change(&Actor::Root, "policy.change", &policy.version, |tx, now| {
+            self.change(&Actor::Root, CHANGE, &policy.version, |tx, now| {
                 let old = tx.policy()?;
                 let before = old.as_ref().map_or("", |old| old.text.as_str());
                 let detail = json!({
@@ -90,7 +90,7 @@ impl Authority {
         let stays = stays(&wrong, &policy.version);
         self.syslog.trouble(&stays.to_string());
         if !told {
-            self.change(&Actor::Root, "policy.change", &version, |tx, _| {
+            self.change(&Actor::Root, CHANGE, &version, |tx, _| {
                 if let Some(accepted) = tx.policy()? {
                     tx.put_policy(&Accepted { refused: Some(version.clone()), ..accepted })?;
                 }
