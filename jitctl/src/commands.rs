@@ -27,11 +27,12 @@ use std::path::Path;
 
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
+use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Kind, Result};
 
 use crate::cli::{Cli, Command};
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, joined};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "jitctl";
@@ -68,6 +69,9 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         _ => {}
     }
     let desk = Desk { authority: open(&path)?, output };
+    if let Ok(Some(trouble)) = desk.authority.policy_trouble() {
+        output.remark(&format!("warning: {trouble}"));
+    }
     let done = with(&desk, &path, &cli.command);
     // Whoever typed it need not be whoever watches over what was edited by hand.
     if let Err(error) = &done
@@ -132,4 +136,12 @@ fn config_option(path: &Path) -> String {
     } else {
         format!(" --config {}", path.display())
     }
+}
+
+/// A line about the grants that a change of people or hosts ended; none where there were none.
+fn no_longer_given(ended: &[GrantId]) -> String {
+    if ended.is_empty() {
+        return String::new();
+    }
+    format!("\nEnded, as the policy no longer gives them: {}", joined(ended, " "))
 }
