@@ -80,10 +80,12 @@ fn check_strength(key: &KeyData, by: &Algorithm) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD as BASE64;
     use ed25519_dalek::Signer;
     use sha2::{Digest, Sha256};
+    use ssh_key::HashAlg;
     use ssh_key::public::{SkEcdsaSha2NistP256, SkEd25519};
-    use ssh_key::{HashAlg, LineEnding, Signature};
 
     const TEXT: &str = "jit-request@v1\nid: k7q2-m9xd\n";
     const FOR: &str = "jit-approval@v1";
@@ -98,19 +100,39 @@ mod tests {
         (data, more)
     }
 
-    fn sealed(key: KeyData, algorithm: Algorithm, bytes: Vec<u8>) -> (String, String) {
-        let signature = Signature::new(algorithm, bytes).unwrap();
-        let sshsig = SshSig::new(key.clone(), FOR, HashAlg::Sha512, signature).unwrap();
-        let line = PublicKey::new(key, "").to_openssh().unwrap();
-        (line, sshsig.to_pem(LineEnding::LF).unwrap())
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    }
+
+    /// Key and signature as they are written; ssh-key writes none of hardware keys as OpenSSH does.
+    fn armoured(key: KeyData, signature: &[u8], more: [u8; 5]) -> (String, String) {
+        let public = PublicKey::new(key.clone(), "");
+        let name = key.algorithm();
+        let signature = [string(name.as_str().as_bytes()), string(signature), more.to_vec()];
+        let blob = [
+            b"SSHSIG\0\0\0\x01".to_vec(),
+            string(&public.to_bytes().unwrap()),
+            string(FOR.as_bytes()),
+            string(b""),
+            string(b"sha512"),
+            string(&signature.concat()),
+        ];
+        let text = BASE64.encode(blob.concat());
+        let lines: Vec<_> =
+            text.as_bytes().chunks(70).map(|line| str::from_utf8(line).unwrap()).collect();
+        let sshsig = format!(
+            "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
+            lines.join("\n")
+        );
+        (public.to_openssh().unwrap(), sshsig)
     }
 
     fn sk_ed25519(text: &str, flags: u8) -> (String, String) {
         let pair = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
         let (data, more) = by_hardware(text, flags);
-        let bytes = [&pair.sign(&data).to_bytes()[..], &more].concat();
         let public = ssh_key::public::Ed25519PublicKey(pair.verifying_key().to_bytes());
-        sealed(SkEd25519::new(public, "ssh:").into(), Algorithm::SkEd25519, bytes)
+        let key = SkEd25519::new(public, "ssh:");
+        armoured(KeyData::SkEd25519(key), &pair.sign(&data).to_bytes(), more)
     }
 
     fn sk_ecdsa(text: &str, flags: u8) -> (String, String) {
@@ -119,17 +141,13 @@ mod tests {
         let (data, more) = by_hardware(text, flags);
         let signature: Signature = pair.sign(&data);
         // Two integers as in RFC 4251, with a zero before what would be negative.
-        let mut bytes = Vec::new();
-        for half in [signature.r().to_bytes(), signature.s().to_bytes()] {
-            let zero = usize::from(half[0] > 0x7f);
-            bytes.extend(u32::try_from(half.len() + zero).unwrap().to_be_bytes());
-            bytes.extend(vec![0; zero]);
-            bytes.extend(half);
-        }
-        bytes.extend(more);
-        let point = pair.verifying_key().to_encoded_point(false);
-        let key = SkEcdsaSha2NistP256::new(point, "ssh:");
-        sealed(KeyData::SkEcdsaSha2NistP256(key), Algorithm::SkEcdsaSha2NistP256, bytes)
+        let halves = [signature.r().to_bytes(), signature.s().to_bytes()];
+        let bytes = halves.map(|half| match half[0] {
+            0x80.. => string(&[&[0], &half[..]].concat()),
+            _ => string(&half),
+        });
+        let key = SkEcdsaSha2NistP256::new(pair.verifying_key().to_encoded_point(false), "ssh:");
+        armoured(KeyData::SkEcdsaSha2NistP256(key), &bytes.concat(), more)
     }
 
     #[test]
