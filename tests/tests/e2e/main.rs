@@ -31,6 +31,7 @@ mod edited_rows;
 mod ending;
 mod extension;
 mod hooks;
+mod hooks_on_hosts;
 mod hosts;
 mod leftovers;
 mod login;
