@@ -10,6 +10,7 @@ mod certificates;
 mod change;
 mod evidence;
 mod extend;
+mod factor_rules;
 mod factors;
 mod grants;
 mod hosts;

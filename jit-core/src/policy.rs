@@ -3,6 +3,7 @@
 
 mod decide;
 mod diff;
+mod factors;
 mod file;
 mod hours;
 mod places;
@@ -21,6 +22,7 @@ pub use decide::{
     Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
 };
 pub use diff::difference;
+pub use factors::FactorRule;
 pub use file::version;
 pub use hours::Hours;
 pub use places::Places;
@@ -85,6 +87,8 @@ pub struct Role {
     pub approvals: Approvals,
     /// Where one of these is met, nobody's yes is needed.
     pub auto_approve: Vec<Condition>,
+    /// Which second factors it takes.
+    pub factors: FactorRule,
     /// Whether approvers may shorten what was asked for.
     pub shorten: bool,
     /// What sshd lets the session do.

@@ -181,6 +181,7 @@ pub(crate) fn attempt(login: &str, action: Action) -> Attempt {
         service: "sshd".into(),
         rhost: Some("192.0.2.1".into()),
         tty: Some("ssh".into()),
+        pid: 42,
     }
 }
 

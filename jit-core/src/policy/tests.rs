@@ -110,6 +110,7 @@ fn role() -> impl Strategy<Value = Role> {
         |(members, hosts, logins, terms, (approvals, auto_approve, max_active))| {
             let (sudo, longest, lead, reason, hours) = terms;
             Role {
+                factors: FactorRule::default(),
                 name: RoleName::parse("r").unwrap(),
                 members,
                 hosts,

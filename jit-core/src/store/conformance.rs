@@ -186,6 +186,7 @@ pub(super) fn session(person: &str) -> Session {
         rhost: None,
         tty: None,
         grants: vec![],
+        factor: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,

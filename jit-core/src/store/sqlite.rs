@@ -195,10 +195,10 @@ const TAGGED: [(&str, &str); 12] = [
     ("policy", "SELECT key, body, tag FROM policy"),
 ];
 
-/// The sessions of a host that are not over.
-const GOING_ON: &str = "SELECT id, body, tag FROM session WHERE host = ?1 AND over = 0 ORDER BY id";
 /// The key of the one row of its table.
 const ACCEPTED: &str = "accepted";
+/// The sessions of a host that are not over.
+const GOING_ON: &str = "SELECT id, body, tag FROM session WHERE host = ?1 AND over = 0 ORDER BY id";
 
 struct SqliteTx<'a> {
     tx: Transaction<'a>,

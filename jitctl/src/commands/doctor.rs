@@ -64,7 +64,7 @@ fn examine(path: &Path, report: &mut Report) {
         |policy| {
             format!("policy {} is sound, version {}", config.policy_file.display(), policy.version)
         },
-        "Without it every login is denied.",
+        "Without one that is good, or was, every login is denied.",
     );
     checks::configured(&config, report);
     let opened = vault.is_some().then(|| open(&config, report)).flatten();

@@ -30,6 +30,7 @@ mod doctor;
 mod edited_rows;
 mod ending;
 mod extension;
+mod factors;
 mod hooks;
 mod hooks_on_hosts;
 mod hosts;
