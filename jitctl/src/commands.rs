@@ -27,11 +27,12 @@ use std::path::Path;
 
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
+use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Kind, Result};
 
 use crate::cli::{Cli, Command};
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, joined};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "jitctl";
@@ -135,4 +136,12 @@ fn config_option(path: &Path) -> String {
     } else {
         format!(" --config {}", path.display())
     }
+}
+
+/// A line about the grants that a change of people or hosts ended; none where there were none.
+fn no_longer_given(ended: &[GrantId]) -> String {
+    if ended.is_empty() {
+        return String::new();
+    }
+    format!("\nEnded, as the policy no longer gives them: {}", joined(ended, " "))
 }

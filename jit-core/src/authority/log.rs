@@ -1,7 +1,9 @@
 //! Reading and verifying the audit log.
 
+use std::collections::VecDeque;
+
 use super::Authority;
-use crate::audit::{Head, Record, check_next};
+use crate::audit::{Head, Record, Wanted, check_next};
 use crate::error::{Error, Result};
 use crate::id::GrantId;
 use crate::policy::{Retold, Versions};
@@ -64,6 +66,28 @@ impl Authority {
             return Err(Error::not_found(what).next("jitctl audit show"));
         }
         Ok(found)
+    }
+
+    /// The last `limit` records that `wanted` takes, oldest first.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn last_records_of(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Record>> {
+        let tx = self.store.begin(Mode::Read)?;
+        let mut before = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
+        let mut found = VecDeque::new();
+        // Backwards, as it is mostly the latest that somebody looks for.
+        while before > 1 && found.len() < limit as usize {
+            let from = before.saturating_sub(u64::from(PAGE)).max(1);
+            let size = u32::try_from(before - from).unwrap_or(PAGE);
+            for record in tx.records(from, size)?.into_iter().rev() {
+                if found.len() < limit as usize && wanted.takes(&record) {
+                    found.push_front(record);
+                }
+            }
+            before = from;
+        }
+        Ok(found.into())
     }
 
     /// Checks every record and every link of the chain.

@@ -1,22 +1,24 @@
 //! `jitctl audit` and `jitctl clock`: the log, and the clock it goes by.
 
-use jit_core::audit::{Record, hex};
+use std::io::{IsTerminal, stdout};
+
+use jit_core::audit::{Record, Wanted, hex};
 use jit_core::authority::Which;
 use jit_core::policy::Retold;
 use jit_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use super::Desk;
-use crate::cli::{Audit, Clock};
+use crate::cli::{Audit, AuditShow, Clock};
 use crate::output::{Exit, count, cut, facts, joined, table};
 
-/// Characters of a record's detail that a line shows; `--json` shows all.
+/// Characters of a record's detail that a line on a terminal shows.
 const DETAIL: usize = 100;
 
 /// Runs `jitctl audit`.
 pub fn run(desk: &Desk, command: &Audit) -> Result<Exit> {
     match command {
-        Audit::Show { limit } => show(desk, *limit),
+        Audit::Show(wanted) => show(desk, wanted),
         Audit::Verify => verify(desk),
         Audit::Explain { what } => explain(desk, what),
     }
@@ -31,9 +33,12 @@ pub fn clock(desk: &Desk, command: &Clock) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn show(desk: &Desk, limit: u32) -> Result<Exit> {
+fn show(desk: &Desk, show: &AuditShow) -> Result<Exit> {
     let Desk { authority, output } = desk;
-    let records = authority.last_records(limit)?;
+    let AuditShow { limit, person, action, grant, since, until, wide } = show.clone();
+    let wanted = Wanted { person, action, grant, since, until };
+    let records = authority.last_records_of(&wanted, limit)?;
+    let most = if wide || !stdout().is_terminal() { usize::MAX } else { DETAIL };
     let rows = records.iter().map(|record| {
         vec![
             record.sequence.to_string(),
@@ -42,7 +47,7 @@ fn show(desk: &Desk, limit: u32) -> Result<Exit> {
             record.action.clone(),
             record.object.clone(),
             record.outcome.to_string(),
-            cut(&in_words(&detail(record)), DETAIL),
+            cut(&in_words(&detail(record)), most),
         ]
     });
     let heads = ["NO", "TIME", "ACTOR", "ACTION", "OBJECT", "OUTCOME", "DETAIL"];

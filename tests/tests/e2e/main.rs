@@ -32,6 +32,7 @@ mod ending;
 mod extension;
 mod factors;
 mod hooks;
+mod hooks_on_hosts;
 mod hosts;
 mod leftovers;
 mod login;
