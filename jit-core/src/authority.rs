@@ -29,7 +29,7 @@ mod setup;
 mod sshd;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -51,6 +51,7 @@ use crate::grant::Actor;
 use crate::host::Host;
 use crate::name::{PersonName, Reason};
 use crate::person::Person;
+use crate::policy::Policy;
 use crate::seal::Vault;
 use crate::store::sqlite::{Opener, SqliteStore};
 use crate::store::{Mode, Store, Tx};
@@ -68,6 +69,8 @@ pub struct Authority {
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     syslog: Syslog,
+    /// The policy that was parsed last.
+    parsed: Mutex<Option<Arc<Policy>>>,
 }
 
 impl Authority {
@@ -94,7 +97,14 @@ impl Authority {
         let store =
             SqliteStore::open(&config.database(), vault.clone(), config.busy_timeout, opener)?;
         let syslog = Syslog::new(process, config.syslog_socket.clone());
-        Ok(Authority { config, store: Box::new(store), vault, clock, syslog })
+        Ok(Authority {
+            config,
+            store: Box::new(store),
+            vault,
+            clock,
+            syslog,
+            parsed: Mutex::default(),
+        })
     }
 
     /// As [`Authority::open`], with the configuration read from `path`.

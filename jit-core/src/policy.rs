@@ -12,6 +12,9 @@ mod retold;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::cases;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

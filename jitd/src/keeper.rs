@@ -320,7 +320,7 @@ impl<'a> Keeper<'a> {
         self.policy_unreadable = false;
         // Twice the same: a file that is still being written is no policy yet.
         if self.policy_seen.as_ref() != Some(&policy.version) {
-            self.policy_seen = Some(policy.version);
+            self.policy_seen = Some(policy.version.clone());
             return Ok(());
         }
         let examined = self.policy.as_ref() == Some(&policy.version);
@@ -334,7 +334,7 @@ impl<'a> Keeper<'a> {
             // What we change ourselves changes no marker.
             self.marker = None;
         }
-        self.policy = Some(policy.version);
+        self.policy = Some(policy.version.clone());
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! give.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -114,6 +115,7 @@ impl Authority {
             vault: self.vault.clone(),
             clock: self.clock.clone(),
             syslog: self.syslog.clone(),
+            parsed: Mutex::default(),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Authority {
                 };
                 let ways = match held {
                     Some(ways) => ways,
-                    None => match self.asked(tx, policy.as_ref(), name, login, now)? {
+                    None => match self.asked(tx, policy.as_deref(), name, login, now)? {
                         Some(way) => vec![way],
                         // At the prompt they can break the glass.
                         None if policy.is_some() && self.may_try(tx, name, login)? => {

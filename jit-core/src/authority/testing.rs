@@ -114,7 +114,14 @@ impl Desk {
         )
         .unwrap();
         let syslog = Syslog::new("test", None);
-        Authority { config, store: Box::new(store), vault, clock, syslog }
+        Authority {
+            config,
+            store: Box::new(store),
+            vault,
+            clock,
+            syslog,
+            parsed: std::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn enroll(&self, name: &str) {

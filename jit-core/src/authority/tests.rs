@@ -1,5 +1,6 @@
 //! The verbs of the authority on a real store.
 
+mod agreement;
 mod evidence;
 mod factor_rules;
 mod life;

@@ -409,7 +409,7 @@ proptest! {
 }
 
 /// Enough to find a mistake within a second; the environment asks for more.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     option_env!("JIT_PROPERTY_CASES").and_then(|text| text.parse().ok()).unwrap_or(5_000)
 }
 

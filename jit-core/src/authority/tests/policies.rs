@@ -73,7 +73,7 @@ fn a_change_of_the_policy_is_on_the_log_with_its_difference() {
     let texts = [POLICY.to_owned(), POLICY.replace("\"1h\"", "\"2h\""), format!("# new\n{POLICY}")];
     for text in &texts {
         write(&desk, text);
-        let version = desk.authority.policy_on_record().unwrap().version;
+        let version = desk.authority.policy_on_record().unwrap().version.clone();
         desk.authority.policy_on_record().unwrap();
         let last = records(&desk).pop().unwrap();
         assert_eq!((last.action.as_str(), last.object.as_str()), ("policy.change", &*version));
