@@ -106,7 +106,7 @@ fn durable() -> Result<f64> {
     let rates = (0..DURABLE_BATCHES)
         .map(|_| {
             rate(ClockId::CLOCK_MONOTONIC, BATCH, || {
-                black_box(issue(&desk.authority, &Actor::Root, grant.id(), &subject())?);
+                black_box(issue(&desk.authority, &Actor::Root, grant.id(), &subject(), None)?);
                 Ok(())
             })
         })
