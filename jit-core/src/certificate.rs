@@ -385,7 +385,10 @@ mod tests {
         for mfa in ["totp@1800000000", "recovery@1"] {
             let proved = format!("{text},sudo mfa={mfa}");
             let key_id = KeyId::parse(&proved).unwrap();
-            assert_eq!((key_id.to_string(), key_id.factor.unwrap().to_string()), (proved, mfa.into()));
+            assert_eq!(
+                (key_id.to_string(), key_id.factor.unwrap().to_string()),
+                (proved, mfa.into())
+            );
         }
         for bad in [
             "",
