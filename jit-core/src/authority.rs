@@ -17,10 +17,13 @@ mod hosts;
 mod identify;
 mod in_force;
 mod inbox;
+mod invitations;
 mod keeper;
+mod kept;
 mod known;
 mod log;
 mod login;
+mod network;
 mod outbox;
 mod people;
 mod recovery;
@@ -37,6 +40,7 @@ pub use beforehand::Deed;
 pub use certificates::CaPublicKey;
 pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
+pub use invitations::Began;
 pub use keeper::Watched;
 pub use log::{LogState, Which};
 pub use outbox::{Pending, Waiting};
@@ -113,6 +117,27 @@ impl Authority {
     /// As there.
     pub fn open_path(path: &Path, process: &'static str, opener: Opener) -> Result<Self> {
         Authority::open(Config::load(path)?, process, opener)
+    }
+
+    /// The same once more, with a connection to the store of its own: for another thread.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub fn another(&self) -> Result<Self> {
+        let store = SqliteStore::open(
+            &self.config.database(),
+            self.vault.clone(),
+            self.config.busy_timeout,
+            Opener::Admin,
+        )?;
+        Ok(Authority {
+            config: self.config.clone(),
+            store: Box::new(store),
+            vault: self.vault.clone(),
+            clock: self.clock.clone(),
+            syslog: self.syslog.clone(),
+            parsed: Mutex::default(),
+        })
     }
 
     /// The configuration.

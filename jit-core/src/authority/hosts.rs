@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
 use crate::host::Host;
 use crate::id::GrantId;
+use crate::invitation::Invited;
 use crate::name::{HostName, Label, Place, Reason};
 
 impl Authority {
@@ -33,6 +34,7 @@ impl Authority {
                 name: name.clone(),
                 labels: labels.clone(),
                 created_at: before.as_ref().map_or(now, |host| host.created_at),
+                key: before.as_ref().and_then(|host| host.key.clone()),
             };
             tx.put_host(&host)?;
             let ended = match (&policy, &before) {
@@ -71,6 +73,7 @@ impl Authority {
             let reason = Reason::parse("the host was removed")?;
             let ended = end_all(tx, grants, actor, &reason, now)?;
             tx.remove_host(name)?;
+            tx.remove_invitation(&Invited::Host(name.clone()))?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             Ok(Done::new((), json!({ "grants": ids })))
         })

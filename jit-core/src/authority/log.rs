@@ -90,6 +90,14 @@ impl Authority {
         Ok(found.into())
     }
 
+    /// Records from number `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn records_from(&self, from: u64, limit: u32) -> Result<Vec<Record>> {
+        self.store.begin(Mode::Read)?.records(from.max(1), limit)
+    }
+
     /// Checks every record and every link of the chain.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::config::OnChange;
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
 use crate::id::GrantId;
+use crate::invitation::Invited;
 use crate::name::{GroupName, PersonName, Reason};
 use crate::person::{IdentityKey, Person};
 
@@ -114,6 +115,7 @@ impl Authority {
             let reason = Reason::parse("the person was removed")?;
             let ended = end_all(tx, alive(tx, Some(name), now)?, actor, &reason, now)?;
             tx.remove_person(name)?;
+            tx.remove_invitation(&Invited::Person(name.clone()))?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             Ok(Done::new((), json!({ "grants": ids })))
         })

@@ -1,6 +1,8 @@
 //! Living grants when the policy changes, or what it goes by: those that it would not give any more
 //! end.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::extend::with_extensions;
@@ -96,7 +98,7 @@ impl Authority {
 
     /// The policy to look at living grants by after a change of people or hosts; none where the
     /// configuration lets them run.
-    pub(super) fn policy_to_reexamine(&self) -> Result<Option<Policy>> {
+    pub(super) fn policy_to_reexamine(&self) -> Result<Option<Arc<Policy>>> {
         match self.config.on_change {
             OnChange::Keep => Ok(None),
             OnChange::End => self.policy_on_record().map(Some),

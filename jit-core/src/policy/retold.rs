@@ -139,6 +139,7 @@ impl Versions {
             name: one.name.clone(),
             labels: one.labels.clone(),
             created_at: now,
+            key: None,
         };
         let hosts: Vec<_> = known.hosts.iter().map(host).collect();
         let approvers: Vec<_> = known.approvers.iter().map(person).collect();
