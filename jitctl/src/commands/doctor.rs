@@ -104,7 +104,7 @@ pub fn foresee(
 ) -> Vec<Error> {
     let policy = authority.policy().ok();
     let (config, path) = (authority.config(), Path::new(DEFAULT_PATH));
-    let host = host::Host { config, path, authority: Some(authority), policy: policy.as_ref() };
+    let host = host::Host { config, path, authority: Some(authority), policy: policy.as_deref() };
     let mut report = Report::default();
     host.judge(sshd_config, services, read, &mut report);
     report.failures()
