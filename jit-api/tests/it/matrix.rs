@@ -82,10 +82,17 @@ fn the_gate_of_every_endpoint_is_as_written_here() {
     ];
     let names: Vec<_> = ENDPOINTS.iter().map(|entry| entry.name).collect();
     let written: Vec<_> = GATE.iter().map(|(name, _)| *name).collect();
-    let extra: Vec<_> = names.iter().filter(|name| !written.contains(name)).collect();
-    assert!(extra.is_empty(), "who may call {extra:?}? Write it down here");
-    for (name, expected) in GATE {
-        let entry = ENDPOINTS.iter().find(|entry| entry.name == *name).expect("an endpoint");
+    let gone: Vec<_> = written.iter().filter(|name| !names.contains(name)).collect();
+    assert!(gone.is_empty(), "there is no endpoint {gone:?} any more");
+    for entry in ENDPOINTS {
+        let name = entry.name;
+        let written = GATE.iter().find(|(written, _)| *written == name);
+        let expected = match written {
+            Some((_, expected)) => *expected,
+            // What is below this is for hosts alone, but for their enrolment.
+            None if entry.path.starts_with("/v1/host/") => "?---+-",
+            None => panic!("who may call {name}? Write it down here"),
+        };
         let path = entry.path.replace("{id}", "aaaa-aaaa").replace("{name}", "web-1");
         let target = format!("{}?no=thing", path.replace("{fingerprint}", "x"));
         for ((caller, client), expected) in CALLERS.iter().zip(&callers).zip(expected.chars()) {
