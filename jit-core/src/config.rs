@@ -1,6 +1,7 @@
 //! Configuration, `/etc/jit/jit.toml`: from the raw file, in which unknown keys are errors, to
 //! checked values. A bad value is an error with its line, never a warning and a default.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -55,6 +56,27 @@ pub struct Config {
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
     pub busy_timeout: Span,
+    /// The authority over the network, if this machine serves it.
+    pub serve: Option<Serve>,
+}
+
+/// How the authority is served over the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// What clients know the server by; part of everything that is signed.
+    pub name: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The TLS certificate.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+    /// Open connections in all.
+    pub connections: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// Requests of one address in a second.
+    pub rate: u32,
 }
 
 /// Whether a login needs a second factor.
@@ -129,6 +151,7 @@ struct Raw {
     log: RawLog,
     #[serde(default)]
     store: RawStore,
+    serve: Option<RawServe>,
 }
 
 #[derive(Deserialize, Default)]
@@ -186,6 +209,19 @@ struct RawStore {
     busy_timeout: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawServe {
+    name: Spanned<String>,
+    listen: Option<Spanned<String>>,
+    admins: Option<Vec<Spanned<String>>>,
+    cert_file: Option<Spanned<PathBuf>>,
+    key_file: Option<Spanned<PathBuf>>,
+    connections: Option<Spanned<i64>>,
+    connections_per_address: Option<Spanned<i64>>,
+    rate: Option<Spanned<i64>>,
+}
+
 const KEYS: &[Keys] = &[
     Keys {
         table: "",
@@ -205,6 +241,7 @@ const KEYS: &[Keys] = &[
             "break_glass",
             "log",
             "store",
+            "serve",
         ],
     },
     Keys { table: "factor", keys: &["second_factor", "attempts", "period", "lockout"] },
@@ -215,6 +252,19 @@ const KEYS: &[Keys] = &[
     Keys { table: "break_glass", keys: &["members", "logins", "window"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
+    Keys {
+        table: "serve",
+        keys: &[
+            "name",
+            "listen",
+            "admins",
+            "cert_file",
+            "key_file",
+            "connections",
+            "connections_per_address",
+            "rate",
+        ],
+    },
 ];
 
 impl Config {
@@ -237,6 +287,28 @@ impl Config {
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.state_dir.join("jit.db")
+    }
+
+    /// The directory of the sockets on which the signer listens: beside `run_dir`, which is root's.
+    pub fn socket_dir(&self) -> PathBuf {
+        let mut beside = self.run_dir.clone().into_os_string();
+        beside.push("-signer");
+        beside.into()
+    }
+
+    /// The socket at which local people ask the authority; the kernel says who asks.
+    pub fn api_socket(&self) -> PathBuf {
+        self.socket_dir().join("api.sock")
+    }
+
+    /// The socket at which the front passes on what the network asks.
+    pub fn front_socket(&self) -> PathBuf {
+        self.socket_dir().join("front.sock")
+    }
+
+    /// The file on which the signer holds a lock while it runs.
+    pub fn signer_lock(&self) -> PathBuf {
+        self.run_dir.join("signer.lock")
     }
 
     /// The file on which `jitd` holds a lock while it runs.
@@ -351,6 +423,27 @@ impl Config {
                 socket => Some(path(socket, "/dev/log")?),
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
+            serve: match &raw.serve {
+                None => None,
+                Some(serve) => Some(Serve {
+                    name: serve.name.get_ref().clone(),
+                    listen: match &serve.listen {
+                        None => SocketAddr::from(([0, 0, 0, 0], 8443)),
+                        Some(text) => file.checked(text, |text| {
+                            text.parse().map_err(|_| Error::invalid("this is no ADDRESS:PORT"))
+                        })?,
+                    },
+                    cert_file: path(&serve.cert_file, "/etc/jit/tls/cert.pem")?,
+                    key_file: path(&serve.key_file, "/etc/jit/tls/key.pem")?,
+                    connections: count(&serve.connections, 16_384, 1_000_000)? as usize,
+                    connections_per_address: count(
+                        &serve.connections_per_address,
+                        256,
+                        1_000_000,
+                    )? as usize,
+                    rate: count(&serve.rate, 50, 1_000_000)?,
+                }),
+            },
         })
     }
 }
