@@ -28,8 +28,17 @@ pub const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// How long a body may take to come.
 pub const BODY_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long a connection may stay open with nothing asked.
+#[derive(Clone, Copy)]
+pub enum Patience {
+    /// As long as a head may take to come.
+    Short,
+    /// As long as the other end likes.
+    Endless,
+}
+
 /// Serves the requests of one connection until it is closed, or the daemon ends.
-pub async fn serve<I, S>(stream: I, service: S, ending: Ending)
+pub async fn serve<I, S>(stream: I, service: S, patience: Patience, ending: Ending)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -37,7 +46,10 @@ where
 {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(match patience {
+            Patience::Short => Some(HEAD_WITHIN),
+            Patience::Endless => None,
+        })
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);

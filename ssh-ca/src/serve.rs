@@ -23,6 +23,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+pub use self::front::{PEER, REQUEST_ID};
+
 use self::front::Front;
 use self::limits::{Addresses, Limits, Place};
 use self::tls::{Files, Identity};
@@ -156,7 +158,7 @@ async fn connection(
             request.extensions_mut().insert(From(from));
             request
         });
-        http::serve(stream, app, ending).await;
+        http::serve(stream, app, http::Patience::Short, ending).await;
     };
     tokio::select! {
         () = serving => {}

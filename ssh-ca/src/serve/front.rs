@@ -44,6 +44,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer that a client may wait for, and some.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// As long as an answer takes that nobody waits for.
+const USUAL: Duration = Duration::from_secs(2);
 /// The longest path and query.
 const LONGEST_URI: usize = 4096;
 
@@ -110,8 +112,8 @@ async fn handle(
     let asked = tokio::time::timeout(ANSWER_WITHIN, front.upstream.ask(request, patience));
     let answer = tokio::select! {
         answer = asked => answer.unwrap_or(Err(No::Unknown)),
-        // A client that waits asks the next one.
-        () = ended(front.ending.clone()) => Err(No::Unknown),
+        // A client that waits for a change asks the next server.
+        () = nearly_over(front) => Err(No::Unknown),
     };
     let answer = answer.map_err(|no| {
         let what = match no {
@@ -129,6 +131,12 @@ async fn handle(
         }
     }
     Ok(response)
+}
+
+/// Resolves when the front is ending, and what takes no longer than usual has had its time.
+async fn nearly_over(front: &Front) {
+    ended(front.ending.clone()).await;
+    tokio::time::sleep(USUAL).await;
 }
 
 /// The request as the signer sees it.
