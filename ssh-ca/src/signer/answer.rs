@@ -23,6 +23,8 @@ use crate::daemon::{Ending, ended};
 use crate::serve::{PEER, REQUEST_ID};
 use crate::{http, problem};
 
+/// The name of the endpoint that tells the metrics; the office says who may see them.
+const METRICS: &str = "metrics";
 /// Requests that are worked on or stand in line for it; beyond, people are asked to come again.
 const IN_LINE: usize = 256;
 /// How long one stands in line.
