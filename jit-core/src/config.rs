@@ -436,11 +436,8 @@ impl Config {
                     cert_file: path(&serve.cert_file, "/etc/jit/tls/cert.pem")?,
                     key_file: path(&serve.key_file, "/etc/jit/tls/key.pem")?,
                     connections: count(&serve.connections, 16_384, 1_000_000)? as usize,
-                    connections_per_address: count(
-                        &serve.connections_per_address,
-                        256,
-                        1_000_000,
-                    )? as usize,
+                    connections_per_address: count(&serve.connections_per_address, 256, 1_000_000)?
+                        as usize,
                     rate: count(&serve.rate, 50, 1_000_000)?,
                 }),
             },

@@ -64,9 +64,7 @@ fn init(cli: &Cli, address: Option<&Address>, output: Output) -> Result<()> {
         authority.config().master_key_file.display(),
     );
     let made = match address {
-        Some(address) => {
-            Some(set_up(authority.config(), &cli.config, address, authority.now()?)?)
-        }
+        Some(address) => Some(set_up(authority.config(), &cli.config, address, authority.now()?)?),
         None => None,
     };
     text += &match &made {

@@ -155,7 +155,7 @@ async fn connection(
         let handshake = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream));
         let Ok(Ok(stream)) = handshake.await else { return };
         let app = app.map_request(move |mut request: Request<_>| {
-            request.extensions_mut().insert(From(from));
+            request.extensions_mut().insert(From(from.to_canonical()));
             request
         });
         http::serve(stream, app, http::Patience::Short, ending).await;

@@ -58,9 +58,10 @@ pub fn run(path: &Path) -> Result<()> {
 /// Held until the process is gone: a second one would take the first one's sockets away.
 fn lock(config: &Config) -> Result<Flock<File>> {
     let path = config.signer_lock();
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| {
-        Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
-    })?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| {
+            Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
+        })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
         Error::unavailable(format!("{} is locked: another ssh-ca signer runs", path.display()))
             .next("One is enough. systemctl status jit-signer")

@@ -160,7 +160,7 @@ fn passed_on(
         }
     }
     passed.insert("host", HeaderValue::from_static("jit"));
-    if let Ok(peer) = HeaderValue::try_from(from.0.to_canonical().to_string()) {
+    if let Ok(peer) = HeaderValue::try_from(from.0.to_string()) {
         passed.insert(PEER, peer);
     }
     passed.insert(REQUEST_ID, id.clone());

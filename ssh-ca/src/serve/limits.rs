@@ -109,11 +109,6 @@ impl Addresses {
         Ok(())
     }
 
-    /// Open connections now.
-    pub fn connections(&self) -> usize {
-        self.state().connections
-    }
-
     fn full(&self) -> f64 {
         f64::from(self.limits.rate) * BURST
     }
@@ -188,7 +183,7 @@ mod tests {
         assert!(all.connect(ip("192.0.2.2")).is_some());
         drop(first);
         assert!(all.connect(ip("192.0.2.1")).is_some());
-        assert_eq!(all.connections(), 1, "dropped ones are not counted");
+        assert_eq!(all.state().connections, 1, "dropped ones are not counted");
     }
 
     #[test]
@@ -207,7 +202,7 @@ mod tests {
         for n in 2..4 {
             others.push(all.connect(ip(&format!("192.0.2.{n}"))).unwrap());
         }
-        assert_eq!(all.connections(), 4);
+        assert_eq!(all.state().connections, 4);
         // Two each and one: nobody has more than a newcomer would.
         assert!(all.connect(ip("192.0.2.2")).is_none());
         let told = |place: &Place| {
@@ -218,7 +213,7 @@ mod tests {
         let gone: Vec<bool> = many.iter().map(told).collect();
         assert_eq!(gone, [true, true, false, false], "the oldest go");
         many.clear();
-        assert_eq!(all.connections(), 2);
+        assert_eq!(all.state().connections, 2);
     }
 
     #[test]

@@ -129,7 +129,11 @@ pub fn set_up(config: &Config, path: &Path, address: &Address, now: Timestamp) -
 }
 
 fn url(name: &str, port: u16) -> String {
-    if name.contains(':') { format!("https://[{name}]:{port}") } else { format!("https://{name}:{port}") }
+    if name.contains(':') {
+        format!("https://[{name}]:{port}")
+    } else {
+        format!("https://{name}:{port}")
+    }
 }
 
 /// Adds the table to the configuration, which is replaced as a whole or not at all.

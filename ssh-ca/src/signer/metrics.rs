@@ -52,7 +52,11 @@ impl Default for Metrics {
         };
         let Metrics { answers, seconds, waiting, issued, errors, .. } = &metrics;
         registry.register("requests", "Requests, by endpoint and status", answers.clone());
-        registry.register("request_seconds", "How long answers took, waiting left out", seconds.clone());
+        registry.register(
+            "request_seconds",
+            "How long answers took, waiting left out",
+            seconds.clone(),
+        );
         registry.register("waiting_clients", "Requests that wait for a change", waiting.clone());
         registry.register("certificates_issued", "Certificates issued", issued.clone());
         registry.register("errors", "Answers with a status of 500 and more", errors.clone());
