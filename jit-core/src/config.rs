@@ -1,7 +1,8 @@
 //! Configuration, `/etc/jit/jit.toml`: from the raw file, in which unknown keys are errors, to
 //! checked values. A bad value is an error with its line, never a warning and a default.
 
-use std::net::SocketAddr;
+mod serve;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,6 +14,8 @@ use crate::name::{HostName, Login};
 use crate::policy::{login_pattern, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
+
+pub use serve::Serve;
 
 /// Where the configuration is unless `--config` or `config=` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jit/jit.toml";
@@ -56,27 +59,8 @@ pub struct Config {
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
     pub busy_timeout: Span,
-    /// The authority over the network, if this machine serves it.
+    /// The authority over the network, where this machine is one.
     pub serve: Option<Serve>,
-}
-
-/// How the authority is served over the network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Serve {
-    /// What clients know the server by; part of everything that is signed.
-    pub name: String,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// The TLS certificate.
-    pub cert_file: PathBuf,
-    /// Its private key.
-    pub key_file: PathBuf,
-    /// Open connections in all.
-    pub connections: usize,
-    /// Open connections of one address.
-    pub connections_per_address: usize,
-    /// Requests of one address in a second.
-    pub rate: u32,
 }
 
 /// Whether a login needs a second factor.
@@ -151,7 +135,7 @@ struct Raw {
     log: RawLog,
     #[serde(default)]
     store: RawStore,
-    serve: Option<RawServe>,
+    serve: Option<serve::RawServe>,
 }
 
 #[derive(Deserialize, Default)]
@@ -209,19 +193,6 @@ struct RawStore {
     busy_timeout: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawServe {
-    name: Spanned<String>,
-    listen: Option<Spanned<String>>,
-    admins: Option<Vec<Spanned<String>>>,
-    cert_file: Option<Spanned<PathBuf>>,
-    key_file: Option<Spanned<PathBuf>>,
-    connections: Option<Spanned<i64>>,
-    connections_per_address: Option<Spanned<i64>>,
-    rate: Option<Spanned<i64>>,
-}
-
 const KEYS: &[Keys] = &[
     Keys {
         table: "",
@@ -252,19 +223,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "break_glass", keys: &["members", "logins", "window"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
-    Keys {
-        table: "serve",
-        keys: &[
-            "name",
-            "listen",
-            "admins",
-            "cert_file",
-            "key_file",
-            "connections",
-            "connections_per_address",
-            "rate",
-        ],
-    },
+    serve::KEYS,
 ];
 
 impl Config {
@@ -423,24 +382,7 @@ impl Config {
                 socket => Some(path(socket, "/dev/log")?),
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
-            serve: match &raw.serve {
-                None => None,
-                Some(serve) => Some(Serve {
-                    name: serve.name.get_ref().clone(),
-                    listen: match &serve.listen {
-                        None => SocketAddr::from(([0, 0, 0, 0], 8443)),
-                        Some(text) => file.checked(text, |text| {
-                            text.parse().map_err(|_| Error::invalid("this is no ADDRESS:PORT"))
-                        })?,
-                    },
-                    cert_file: path(&serve.cert_file, "/etc/jit/tls/cert.pem")?,
-                    key_file: path(&serve.key_file, "/etc/jit/tls/key.pem")?,
-                    connections: count(&serve.connections, 16_384, 1_000_000)? as usize,
-                    connections_per_address: count(&serve.connections_per_address, 256, 1_000_000)?
-                        as usize,
-                    rate: count(&serve.rate, 50, 1_000_000)?,
-                }),
-            },
+            serve: raw.serve.map(|raw| raw.checked(file)).transpose()?,
         })
     }
 }
@@ -520,7 +462,8 @@ mod tests {
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
-            [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
+            [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
+            [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

@@ -102,10 +102,11 @@ fn certificates(
     let body = person.certify(grant).to_string();
     let each = count / clients;
     let ready = Barrier::new(clients + 1);
+    let (address, pin) = (served.address, served.pin.as_str());
     let (began, before) = std::thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
-                let mut https = served.connect();
+                let mut https = Https::connect(address, pin).unwrap();
                 // Signed beforehand: what the client does is not what is measured.
                 let headers: Vec<_> = (0..each)
                     .map(|_| person.headers("POST", "/v1/certificates", body.as_bytes()))
@@ -139,9 +140,10 @@ fn latency(served: &Served, alice: &Person, bob: &Person) {
             serde_json::from_value(filed.json()["grant"].clone()).unwrap();
         let target = format!("/v1/grants/{}?wait=30&version={}", grant.id(), grant.version());
         let headers = alice.headers("GET", &target, b"");
+        let mut other = served.connect();
         let heard = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                let answer = served.connect().ask("GET", &target, &headers, b"");
+                let answer = other.ask("GET", &target, &headers, b"");
                 assert_eq!(answer.status, 200, "{answer:?}");
                 Instant::now()
             });

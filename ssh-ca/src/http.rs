@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use jit_api::{Failure, LARGEST_BODY};
+use jit_core::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
 use crate::daemon::{Ending, GRACE, ended};
 use crate::problem;
 
-/// The largest body of a request. A policy to check is the longest that anybody sends.
-pub const LARGEST_BODY: usize = 256 * 1024;
 /// The largest head: request line and headers.
 const LARGEST_HEAD: usize = 32 * 1024;
 /// How long a head may take to come, and a connection to stay open between requests.
@@ -67,23 +66,12 @@ pub async fn read(body: Body) -> Result<Bytes, Response> {
     match collected.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(problem::of(
-            StatusCode::BAD_REQUEST,
-            "invalid",
-            "the body ended before its end",
-            None,
-        )),
-        Err(_) => Err(problem::of(
-            StatusCode::REQUEST_TIMEOUT,
-            "timed-out",
-            "the body took too long to come",
-            None,
-        )),
+        Ok(Err(_)) => Err(problem::of(Error::invalid("the body ended before its end"))),
+        Err(_) => Err(problem::of(Error::invalid("the body took too long to come"))),
     }
 }
 
 /// The answer to a body that is too large.
 pub fn too_large() -> Response {
-    let what = format!("the body is larger than {} KiB", LARGEST_BODY / 1024);
-    problem::of(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &what, None)
+    problem::of(Failure::too_large(format!("the body is larger than {} KiB", LARGEST_BODY / 1024)))
 }

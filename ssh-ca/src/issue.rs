@@ -49,18 +49,10 @@ impl Issue {
         Ok(Issue { signer, keys: fingerprints(authority)? })
     }
 
-    /// Whether the CAs have the keys that they had.
-    ///
-    /// # Errors
-    /// Unavailable or tampered.
-    pub fn is_current(&self, authority: &Authority) -> Result<bool> {
-        Ok(self.keys == fingerprints(authority)?)
-    }
-
     /// As [`issue`], with the keys as they were.
     ///
     /// # Errors
-    /// As there.
+    /// As there; conflict when another key signs by now.
     pub fn issue(
         &self,
         authority: &Authority,

@@ -1,31 +1,23 @@
-//! Errors that the daemons answer themselves, as problem details (RFC 9457).
+//! Errors that the daemons answer themselves, in the form of all others.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use serde_json::json;
+use jit_api::Failure;
 
-/// The answer `status` for the reason `code`; `what` is a sentence without a full stop.
-pub fn of(status: StatusCode, code: &str, what: &str, next: Option<&str>) -> Response {
-    let body = json!({
-        "type": format!("urn:jit:problem:{code}"),
-        "title": status.canonical_reason().unwrap_or("Error"),
-        "status": status.as_u16(),
-        "detail": what,
-        "next": next,
-        "code": code,
-    });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
+/// The answer that says what went wrong.
+pub fn of(failure: impl Into<Failure>) -> Response {
+    let failure = failure.into();
+    let problem = failure.problem();
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
-}
-
-/// The same, good to ask again after so many seconds.
-pub fn later(status: StatusCode, code: &str, what: &str, seconds: u32) -> Response {
-    let mut response = of(status, code, what, Some("Ask again in a moment."));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(seconds) = failure.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }

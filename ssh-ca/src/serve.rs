@@ -10,12 +10,13 @@ pub mod tls;
 mod upstream;
 
 use std::net::{IpAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use jit_core::config::{Config, Serve};
+use jit_core::config::{Config, DEFAULT_PATH, Serve};
 use jit_core::{Error, Result};
 use tokio::net::TcpStream;
 use tokio::signal::unix::SignalKind;
@@ -65,8 +66,13 @@ pub fn section(config: &Config) -> Result<&Serve> {
     })
 }
 
+/// What `[serve]` names, or else what `ssh-ca init` makes.
 fn files(serve: &Serve) -> Files {
-    Files { certificate: serve.cert_file.clone(), key: serve.key_file.clone() }
+    let own = certificate::beside(Path::new(DEFAULT_PATH));
+    Files {
+        certificate: serve.cert_file.clone().unwrap_or(own.certificate),
+        key: serve.key_file.clone().unwrap_or(own.key),
+    }
 }
 
 /// The socket that systemd hands over, or else one of our own.
@@ -94,8 +100,8 @@ async fn accept_all(
         .map_err(|e| Error::unavailable(format!("the socket can't be used: {e}")))?;
     let (told, ending) = watch::channel(false);
     let addresses = Arc::new(Addresses::new(Limits {
-        connections: serve.connections,
-        connections_per_address: serve.connections_per_address,
+        connections: serve.connections as usize,
+        connections_per_address: serve.connections_per_address as usize,
         rate: serve.rate,
     }));
     let front = Arc::new(Front::new(config.front_socket(), addresses.clone(), ending.clone()));

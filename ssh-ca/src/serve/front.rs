@@ -10,9 +10,11 @@ use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use http_body_util::Full;
+use jit_api::{Failure, LARGEST_BODY};
+use jit_core::Error;
 use jit_core::clock::Stopwatch;
 use jit_core::secret::random_bytes;
 
@@ -20,8 +22,7 @@ use super::From;
 use super::limits::Addresses;
 use super::upstream::{No, Upstream};
 use crate::daemon::{Ending, ended};
-use crate::http::{self, LARGEST_BODY};
-use crate::problem;
+use crate::{http, problem};
 
 /// What is passed on of a request's headers. All else stays here: nobody but the front says where a
 /// request came from.
@@ -99,7 +100,7 @@ async fn handle(
 ) -> Result<Response, Response> {
     front.addresses.ask(from.0).map_err(|seconds| {
         let what = "there are too many requests from your address";
-        closing(problem::later(StatusCode::TOO_MANY_REQUESTS, "rate-limited", what, seconds))
+        closing(problem::of(Failure::rate_limited(what, seconds).next("Ask more slowly.")))
     })?;
     let (parts, body) = request.into_parts();
     let path = path(&parts.uri)?;
@@ -120,7 +121,7 @@ async fn handle(
             No::Away => "the authority is being restarted; nothing was done",
             No::Unknown => "the authority went away before it answered; it may have been done",
         };
-        problem::later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", what, 1)
+        problem::of(Error::unavailable(what).next("Ask again in a moment."))
     })?;
     let (parts, body) = answer.into_parts();
     let mut response = Response::new(Body::from(body));
@@ -169,7 +170,7 @@ fn passed_on(
 
 /// Path and query, as they were written: they are part of what the caller signed.
 fn path(uri: &Uri) -> Result<&str, Response> {
-    let bad = |what| Err(problem::of(StatusCode::BAD_REQUEST, "invalid", what, None));
+    let bad = |what| Err(problem::of(Error::invalid(what)));
     match uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str) {
         Some(path) if path.len() > LONGEST_URI => bad("the path is too long"),
         Some(path) if path.starts_with('/') => Ok(path),

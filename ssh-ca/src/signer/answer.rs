@@ -11,7 +11,8 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use jit_api::{Answered, Asked, Headers, Office, Peer, Turn};
+use jit_api::{Access, Answered, Asked, Headers, Office, Peer, Turn};
+use jit_core::Error;
 use jit_core::clock::Stopwatch;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -23,8 +24,8 @@ use crate::daemon::{Ending, ended};
 use crate::serve::{PEER, REQUEST_ID};
 use crate::{http, problem};
 
-/// The name of the endpoint that tells the metrics; the office says who may see them.
-const METRICS: &str = "metrics";
+/// Where the metrics are, which the office does not know of.
+const METRICS: &str = "/metrics";
 /// Requests that are worked on or stand in line for it; beyond, people are asked to come again.
 const IN_LINE: usize = 256;
 /// How long one stands in line.
@@ -78,7 +79,7 @@ pub async fn answer(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Some(peer) = peer(came, &parts.headers) else {
-        return problem::of(StatusCode::BAD_REQUEST, "invalid", "the front named no caller", None);
+        return problem::of(Error::invalid("the front named no caller"));
     };
     let body = match http::read(body).await {
         Ok(body) => body,
@@ -98,7 +99,7 @@ pub async fn answer(
         micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    response(&desk, answered)
+    response(answered)
 }
 
 /// What the office says, and how long it took over it, waiting left out.
@@ -106,7 +107,7 @@ async fn decide(
     desk: &Arc<Desk>,
     question: &Arc<Question>,
 ) -> Result<(Answered, Duration), Response> {
-    let busy = |what| problem::later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", what, 1);
+    let busy = |what| problem::of(Error::unavailable(what).next("Ask again in a moment."));
     let mut took = Duration::ZERO;
     let mut until: Option<Instant> = None;
     let mut place = None;
@@ -118,7 +119,7 @@ async fn decide(
         let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
         let watch = Stopwatch::start();
         let asked = (desk.clone(), question.clone());
-        let turn = spawn_blocking(move || asked.1.put_to(&asked.0.office, may_wait)).await;
+        let turn = spawn_blocking(move || asked.1.put_to(&asked.0, may_wait)).await;
         took += watch.elapsed();
         match turn {
             Ok(Turn::Answer(answered)) => {
@@ -147,26 +148,50 @@ async fn decide(
 }
 
 impl Question {
-    fn put_to(&self, office: &Office, may_wait: bool) -> Turn {
+    fn put_to(&self, desk: &Desk, may_wait: bool) -> Turn {
         let Question { parts, body, peer } = self;
-        office.answer(
-            &Asked {
-                method: parts.method.as_str(),
-                path: parts.uri.path(),
-                query: parts.uri.query(),
-                headers: Headers {
-                    authorization: text(&parts.headers, &AUTHORIZATION),
-                    proof: text(&parts.headers, &HeaderName::from_static("jit-proof")),
-                    idempotency_key: text(
-                        &parts.headers,
-                        &HeaderName::from_static("idempotency-key"),
-                    ),
-                },
-                body,
-                peer: *peer,
+        let header = |name| text(&parts.headers, &name);
+        let asked = Asked {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: Headers {
+                authorization: header(AUTHORIZATION),
+                proof: header(HeaderName::from_static("jit-proof")),
+                idempotency_key: header(HeaderName::from_static("idempotency-key")),
             },
-            may_wait,
-        )
+            body,
+            peer: *peer,
+        };
+        if asked.path == METRICS && parts.method == Method::GET {
+            return Turn::Answer(desk.metrics(&asked));
+        }
+        desk.office.answer(&asked, may_wait)
+    }
+}
+
+impl Desk {
+    /// The metrics, for those who look after the server.
+    fn metrics(&self, asked: &Asked<'_>) -> Answered {
+        let answered = |status, content_type, body, caller| Answered {
+            status,
+            content_type,
+            body,
+            retry_after: None,
+            endpoint: Some("metrics"),
+            caller,
+        };
+        match self.office.admit(asked, Access::Monitor) {
+            Ok(caller) => {
+                let text = self.metrics.text().into_bytes();
+                answered(200, metrics::CONTENT_TYPE, text, caller.to_string())
+            }
+            Err(failure) => {
+                let problem = failure.problem();
+                let body = serde_json::to_vec(&problem).unwrap_or_default();
+                answered(problem.status, "application/problem+json", body, "nobody".into())
+            }
+        }
     }
 }
 
@@ -188,17 +213,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     if all.next().is_some() { None } else { only.to_str().ok() }
 }
 
-fn response(desk: &Desk, answered: Answered) -> Response {
-    let is_metrics = answered.endpoint == Some(METRICS) && answered.status == 200;
-    let (body, kind) = if is_metrics {
-        (desk.metrics.text().into_bytes(), metrics::CONTENT_TYPE)
-    } else {
-        (answered.body, answered.content_type)
-    };
-    let mut response = Response::new(Body::from(body));
+fn response(answered: Answered) -> Response {
+    let mut response = Response::new(Body::from(answered.body));
     *response.status_mut() =
         StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answered.content_type));
     if let Some(seconds) = answered.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -211,6 +230,5 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 fn failed() -> Response {
-    let what = "something went wrong here; the log of jit-signer says what";
-    problem::of(StatusCode::INTERNAL_SERVER_ERROR, "internal", what, None)
+    problem::of(Error::unavailable("something went wrong; the log of jit-signer says what"))
 }

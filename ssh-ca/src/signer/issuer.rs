@@ -1,12 +1,13 @@
 //! The CA's key, opened once and kept ready.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jit_api::{Issuer, ProvedFactor};
+use jit_api::Issuer;
 use jit_core::authority::Authority;
+use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
-use jit_core::{Error, Result};
+use jit_core::{Error, Kind, Result};
 use prometheus_client::metrics::counter::Counter;
 use ssh_ca::issue::Issue;
 use ssh_key::public::KeyData;
@@ -14,20 +15,26 @@ use ssh_key::public::KeyData;
 /// Signs for the office. What it signs, and whether, [`Authority::issue`] says, in the transaction
 /// that records it: the grant and what proves it are looked at there once more.
 pub struct CaIssuer {
-    ready: Mutex<Option<Ready>>,
+    ready: Mutex<Option<Arc<Issue>>>,
     issued: Counter,
-}
-
-struct Ready {
-    issue: Issue,
-    /// The store as it was when the key was read.
-    marker: u64,
 }
 
 impl CaIssuer {
     /// Opens no key yet; counts what it issues.
     pub fn new(issued: Counter) -> Self {
         CaIssuer { ready: Mutex::default(), issued }
+    }
+
+    fn ready(&self, authority: &Authority) -> Result<Arc<Issue>> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*ready {
+            Some(issue) => Ok(issue.clone()),
+            None => Ok(ready.insert(Arc::new(Issue::open(authority)?)).clone()),
+        }
+    }
+
+    fn forget(&self) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -40,16 +47,16 @@ impl Issuer for CaIssuer {
         key: &KeyData,
         factor: Option<ProvedFactor>,
     ) -> Result<String> {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        // A CA's key is changed by other processes alone, and what they do moves the marker.
-        let marker = authority.change_marker()?;
-        let now = match ready.take() {
-            Some(kept) if kept.marker == marker => kept,
-            Some(kept) if kept.issue.is_current(authority)? => Ready { marker, ..kept },
-            _ => Ready { issue: Issue::open(authority)?, marker },
-        };
-        let now = ready.insert(now);
-        let (_, certificate) = now.issue.issue(authority, actor, grant, key, factor)?;
+        let issue = || self.ready(authority)?.issue(authority, actor, grant, key, factor);
+        let issued = issue().or_else(|error| {
+            // The CA may have got another key since.
+            if error.kind() != Kind::Conflict {
+                return Err(error);
+            }
+            self.forget();
+            issue()
+        });
+        let (_, certificate) = issued?;
         self.issued.inc();
         certificate
             .to_openssh()
