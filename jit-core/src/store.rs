@@ -21,6 +21,7 @@ use crate::id::GrantId;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::AuditSession;
 use crate::session::Session;
 use crate::stay::Stay;
@@ -226,6 +227,11 @@ pub trait Tx {
     fn put_standing(&self, standing: &Standing) -> Result<()>;
     /// Forgets a hook.
     fn remove_standing(&self, hook: &HookName) -> Result<()>;
+
+    /// The last policy that took effect.
+    fn policy(&self) -> Result<Option<Accepted>>;
+    /// Replaces it.
+    fn put_policy(&self, policy: &Accepted) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

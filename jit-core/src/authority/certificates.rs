@@ -111,6 +111,7 @@ impl Authority {
                 principals: vec![principal(&grant.ask().login, &grant.ask().place)],
                 validity: Window::new(opens, window.not_after)?,
                 permissions: grant.terms().permissions.clone(),
+                restrictions: grant.terms().restrictions.clone(),
             };
             let certificate = sign(&specification)?;
             let issued = Issued {
@@ -125,6 +126,7 @@ impl Authority {
             let detail = json!({
                 "serial": issued.serial, "person": issued.person, "key": issued.key,
                 "ca": issued.ca, "principals": specification.principals,
+                "restrictions": specification.restrictions,
                 "valid_after": specification.validity.not_before.rfc3339(),
                 "valid_before": specification.validity.not_after.rfc3339(),
             });

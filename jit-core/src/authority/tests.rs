@@ -2,6 +2,7 @@
 
 mod evidence;
 mod life;
+mod policies;
 mod reexamine;
 
 use std::collections::BTreeSet;

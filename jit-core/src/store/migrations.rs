@@ -33,4 +33,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
          STRICT;",
     // 4: how far each hook is.
     "CREATE TABLE hook (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
+    // 5: the last policy that took effect, under `accepted`.
+    "CREATE TABLE policy (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
 ];
