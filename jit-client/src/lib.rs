@@ -7,6 +7,7 @@
 
 mod client;
 mod connect;
+mod enrol;
 mod http;
 mod invitation;
 mod keygen;
@@ -16,9 +17,11 @@ pub mod private;
 mod problem;
 mod profile;
 mod proof;
+mod session;
 mod trust;
 
 pub use client::{Client, LONGEST_WAIT, Manner};
+pub use enrol::{Enrolment, server_name};
 pub use http::{Failure, Http, Request, Response, Transport};
 pub use invitation::{Invitation, Invited};
 pub use keygen::{SigningKey, bare};
@@ -26,4 +29,5 @@ pub use pin::Pin;
 pub use places::Places;
 pub use profile::{Profile, Profiles};
 pub use proof::{Caller, NAMESPACE};
+pub use session::Session;
 pub use trust::Trust;
