@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use jit_api::{Endpoint, Method};
 use jit_core::audit::hex;
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::secret::random_bytes;
@@ -85,6 +86,24 @@ impl Client {
     /// Unavailable when the clock can't be read.
     pub fn now(&self) -> Result<Timestamp> {
         self.clock.now()
+    }
+
+    /// Calls an endpoint.
+    ///
+    /// # Errors
+    /// Whatever the authority answers with; unavailable when it is out of reach.
+    pub fn call<E: Endpoint>(
+        &self,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+        manner: Manner,
+    ) -> Result<E::Answer> {
+        let target = jit_api::target::<E>(path, query)?;
+        match E::METHOD {
+            Method::Get => self.get(&target, manner),
+            method => self.with_body(method.as_str(), &target, body, manner),
+        }
     }
 
     /// Asks for something.

@@ -1,18 +1,12 @@
 //! Joining an authority as a person, who alone ever sees the secret of their second factor.
 
-use jit_core::audit::hex;
-use jit_core::name::PersonName;
+use jit_api::endpoints::server;
+use jit_api::proof;
+use jit_api::wire::{Confirm, Confirmed, Enrol, Enrolled, Nothing};
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
-use serde::Deserialize;
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use crate::proof::lines;
 use crate::{Caller, Client, Http, Invitation, Invited, Manner, Profile, SigningKey};
-
-/// The namespace of enrolments.
-const NAMESPACE: &str = "jit-enrol@v1";
 
 /// An enrolment whose first code is still to come.
 pub struct Enrolment {
@@ -22,23 +16,6 @@ pub struct Enrolment {
     pub otpauth_uri: SecretText,
     /// What to keep once it is confirmed.
     pub profile: Profile,
-}
-
-/// What the authority says of itself.
-#[derive(Deserialize)]
-struct Server {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Begun {
-    otpauth_uri: String,
-    confirmation: String,
-}
-
-#[derive(Deserialize)]
-struct Confirmed {
-    recovery_codes: Vec<String>,
 }
 
 impl Enrolment {
@@ -54,14 +31,15 @@ impl Enrolment {
         let name = server_name(invitation)?;
         let transport = Http::https(&invitation.url, &invitation.trust())?;
         let client = Client::new(Box::new(transport), &name, Caller::Unproved);
-        let text = statement(&name, person, &invitation.code, key)?;
-        let body = json!({
-            "code": invitation.code.expose(),
-            "person": person,
-            "public_key": key.line()?,
-            "signature": key.sign(NAMESPACE, &text)?,
-        });
-        let begun: Begun = client.post("/v1/enrolment", &body, Manner::once())?;
+        let code = invitation.code.expose();
+        let text = proof::enrol_person(&name, person, code, &key.fingerprint())?;
+        let asked = Enrol {
+            code: code.to_owned(),
+            person: person.clone(),
+            public_key: key.line()?,
+            signature: key.sign(proof::ENROL, &text)?,
+        };
+        let begun: Enrolled = client.post("/v1/enrolment", &asked, Manner::once())?;
         let profile = Profile {
             name,
             url: invitation.url.clone(),
@@ -83,9 +61,12 @@ impl Enrolment {
     /// # Errors
     /// Refused when the code is wrong.
     pub fn confirm(&self, code: &SecretText) -> Result<Vec<SecretText>> {
-        let body = json!({ "confirmation": self.confirmation.expose(), "code": code.expose() });
+        let given = Confirm {
+            confirmation: self.confirmation.expose().to_owned(),
+            code: code.expose().to_owned(),
+        };
         let confirmed: Confirmed =
-            self.client.post("/v1/enrolment/confirm", &body, Manner::once())?;
+            self.client.post("/v1/enrolment/confirm", &given, Manner::once())?;
         Ok(confirmed.recovery_codes.into_iter().map(SecretText::new).collect())
     }
 }
@@ -97,23 +78,7 @@ impl Enrolment {
 pub fn server_name(invitation: &Invitation) -> Result<String> {
     let transport = Http::https(&invitation.url, &invitation.trust())?;
     let client = Client::new(Box::new(transport), "", Caller::Unproved);
-    let server: Server = client.get("/v1/server", Manner::default())?;
+    let nothing = Nothing {};
+    let server = client.call::<server::Server>(&nothing, &nothing, &nothing, Manner::default())?;
     Ok(server.name)
-}
-
-fn statement(
-    server: &str,
-    person: &PersonName,
-    code: &SecretText,
-    key: &SigningKey,
-) -> Result<String> {
-    lines(
-        NAMESPACE,
-        &[
-            ("server", server),
-            ("person", person.as_str()),
-            ("code", &hex(&Sha256::digest(code.expose()))),
-            ("key", &key.fingerprint()),
-        ],
-    )
 }

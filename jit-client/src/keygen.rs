@@ -5,8 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jit_core::person::{fingerprint, parse_public_key};
 use jit_core::{Error, Result};
 use ssh_key::{Algorithm, PublicKey};
@@ -166,19 +164,6 @@ impl SigningKey {
         }
         String::from_utf8(output.stdout)
             .map_err(|_| Error::unavailable("ssh-keygen wrote no signature"))
-    }
-}
-
-/// A signature without its armour, on one line.
-///
-/// # Errors
-/// Unavailable when it is none.
-pub fn bare(armoured: &str) -> Result<String> {
-    let lines = armoured.lines().filter(|line| !line.starts_with("-----"));
-    let bare: String = lines.map(str::trim).collect();
-    match STANDARD.decode(&bare) {
-        Ok(bytes) if bytes.starts_with(b"SSHSIG") => Ok(bare),
-        _ => Err(Error::unavailable("ssh-keygen wrote no signature")),
     }
 }
 

@@ -3,18 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
+use jit_api::endpoints::login;
+use jit_api::proof;
+use jit_api::wire::{Login, Nothing};
 use jit_core::name::PersonName;
 use jit_core::secret::SecretText;
 use jit_core::time::Timestamp;
 use jit_core::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::proof::lines;
 use crate::{Caller, Client, Manner, Places, Profile, SigningKey, private};
 
-/// The namespace of logins.
-const NAMESPACE: &str = "jit-login@v1";
 /// The largest token file.
 const LARGEST: u64 = 64 * 1024;
 /// So much before its end a token is not used any more, in seconds: the call has to arrive.
@@ -33,23 +32,6 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// The key that proves each call.
     proof_key: PathBuf,
-}
-
-/// What the authority answers.
-#[derive(Deserialize)]
-struct Challenge {
-    nonce: String,
-    server: String,
-}
-
-/// What a login gives.
-#[derive(Deserialize)]
-struct Given {
-    token: String,
-    expires_at: Timestamp,
-    person: PersonName,
-    #[serde(default)]
-    admin: bool,
 }
 
 impl Session {
@@ -81,15 +63,16 @@ impl Session {
         let key = SigningKey::open(&profile.key)?;
         let directory = profile.state(places)?;
         private::directory(&directory)?;
-        let proof = if key.needs_person()? {
+        let bound = if key.needs_person()? {
             SigningKey::make(&directory.join("proof"), "jit proof of one login")?
         } else {
             key.clone()
         };
         // Asked before the challenge, which does not wait for anybody to find their phone.
         let code = code()?;
-        let challenge: Challenge =
-            client.post("/v1/login/challenge", &json!({}), Manner::default())?;
+        let nothing = Nothing {};
+        let challenge =
+            client.call::<login::Challenge>(&nothing, &nothing, &nothing, Manner::default())?;
         // Signed for the server that was joined: another one can't use it there.
         if challenge.server != profile.name {
             return Err(Error::refused(format!(
@@ -98,30 +81,23 @@ impl Session {
             ))
             .next("If it was renamed, join it again: ask an admin for an invitation."));
         }
-        let text = lines(
-            NAMESPACE,
-            &[
-                ("server", &profile.name),
-                ("nonce", &challenge.nonce),
-                ("person", profile.person.as_str()),
-                ("proof key", &proof.fingerprint()),
-            ],
-        )?;
-        let body = json!({
-            "person": profile.person,
-            "nonce": challenge.nonce,
-            "public_key": key.line()?,
-            "proof_key": proof.line()?,
-            "signature": key.sign(NAMESPACE, &text)?,
-            "code": code.expose(),
-        });
-        let given: Given = client.post("/v1/login", &body, Manner::once())?;
+        let text =
+            proof::login(&profile.name, &challenge.nonce, &profile.person, &bound.fingerprint())?;
+        let asked = Login {
+            person: profile.person.clone(),
+            nonce: challenge.nonce,
+            public_key: key.line()?,
+            proof_key: bound.line()?,
+            signature: key.sign(proof::LOGIN, &text)?,
+            code: code.expose().to_owned(),
+        };
+        let given = client.call::<login::Login>(&nothing, &nothing, &asked, Manner::once())?;
         let session = Session {
             token: given.token,
             person: given.person,
             admin: given.admin,
             expires_at: given.expires_at,
-            proof_key: proof.file().to_owned(),
+            proof_key: bound.file().to_owned(),
         };
         let text = serde_json::to_string(&session)
             .map_err(|e| Error::invalid(format!("the login can't be kept: {e}")))?;

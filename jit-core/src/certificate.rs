@@ -14,6 +14,7 @@ use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, Certificate, Fingerprint, HashAlg};
 
 use crate::error::{Error, Result};
+use crate::factor::ProvedFactor;
 use crate::grant::{Permission, Window};
 use crate::host::Host;
 use crate::id::GrantId;
@@ -26,7 +27,8 @@ use crate::time::Timestamp;
 /// principals of ours is below 64 KiB.
 const LONGEST_AUTH_INFO: usize = 128 * 1024;
 
-/// What the key ID of a certificate says: `jit/1 grant=k7q2-m9xd user=alice may=login,sudo`.
+/// What the key ID of a certificate says: `jit/1 grant=k7q2-m9xd user=alice may=login,sudo`, followed
+/// by ` mfa=totp@1800000000` where a second factor was proved for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId {
     /// The grant it was issued for.
@@ -35,6 +37,8 @@ pub struct KeyId {
     pub person: PersonName,
     /// Whether the grant allows sudo.
     pub sudo: bool,
+    /// The second factor that was proved when it was issued.
+    pub factor: Option<ProvedFactor>,
 }
 
 impl KeyId {
@@ -51,10 +55,14 @@ impl KeyId {
         let mut field =
             |name: &str| fields.next().and_then(|field| field.strip_prefix(name)).ok_or_else(bad);
         field("jit/1")?;
+        let (grant, person) = (field("grant=")?, field("user=")?);
+        let sudo = field("may=")? == "login,sudo";
+        let factor = field("mfa=").ok().map(ProvedFactor::parse).transpose().map_err(|_| bad())?;
         let key_id = KeyId {
-            grant: GrantId::parse(field("grant=")?).map_err(|_| bad())?,
-            person: PersonName::parse(field("user=")?).map_err(|_| bad())?,
-            sudo: field("may=")? == "login,sudo",
+            grant: GrantId::parse(grant).map_err(|_| bad())?,
+            person: PersonName::parse(person).map_err(|_| bad())?,
+            sudo,
+            factor,
         };
         // Printing it again is the strictest check: one spelling, nothing after it.
         if key_id.to_string() == text { Ok(key_id) } else { Err(bad()) }
@@ -64,7 +72,11 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let may = if self.sudo { "login,sudo" } else { "login" };
-        write!(f, "jit/1 grant={} user={} may={may}", self.grant, self.person)
+        write!(f, "jit/1 grant={} user={} may={may}", self.grant, self.person)?;
+        match &self.factor {
+            Some(factor) => write!(f, " mfa={factor}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -249,6 +261,7 @@ mod tests {
             name: crate::name::HostName::parse("web-1").unwrap(),
             labels: [crate::name::Label::parse("env=prod").unwrap()].into(),
             created_at: at(0),
+            key: None,
         }
     }
 
@@ -395,6 +408,15 @@ mod tests {
     fn a_key_id_has_one_spelling() {
         let text = "jit/1 grant=k7q2-m9xd user=alice may=login";
         assert_eq!(KeyId::parse(text).unwrap().to_string(), text);
+        assert_eq!(KeyId::parse(text).unwrap().factor, None);
+        for mfa in ["totp@1800000000", "recovery@1"] {
+            let proved = format!("{text},sudo mfa={mfa}");
+            let key_id = KeyId::parse(&proved).unwrap();
+            assert_eq!(
+                (key_id.to_string(), key_id.factor.unwrap().to_string()),
+                (proved, mfa.into())
+            );
+        }
         for bad in [
             "",
             "jit/1",
@@ -406,6 +428,15 @@ mod tests {
             "jit/1  grant=k7q2-m9xd user=alice may=login",
             "jit/1 user=alice grant=k7q2-m9xd may=login",
             "jit/1 grant=k7q2-m9xd user=alice may=login\n",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp@",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp@01800000000",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp@+1800000000",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp@18446744073709551615",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=none@1800000000",
+            "jit/1 grant=k7q2-m9xd user=alice may=login mfa=totp@1800000000 mfa=totp@1800000000",
+            "jit/1 grant=k7q2-m9xd user=alice mfa=totp@1800000000 may=login",
         ] {
             assert!(KeyId::parse(bad).is_err(), "{bad:?}");
         }

@@ -1,6 +1,8 @@
 //! Configuration, `/etc/jit/jit.toml`: from the raw file, in which unknown keys are errors, to
 //! checked values. A bad value is an error with its line, never a warning and a default.
 
+mod serve;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -12,6 +14,8 @@ use crate::name::{HostName, Login};
 use crate::policy::{login_pattern, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
+
+pub use serve::Serve;
 
 /// Where the configuration is unless `--config` or `config=` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jit/jit.toml";
@@ -55,6 +59,8 @@ pub struct Config {
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
     pub busy_timeout: Span,
+    /// The authority over the network, where this machine is one.
+    pub serve: Option<Serve>,
 }
 
 /// Whether a login needs a second factor.
@@ -129,6 +135,7 @@ struct Raw {
     log: RawLog,
     #[serde(default)]
     store: RawStore,
+    serve: Option<serve::RawServe>,
 }
 
 #[derive(Deserialize, Default)]
@@ -205,6 +212,7 @@ const KEYS: &[Keys] = &[
             "break_glass",
             "log",
             "store",
+            "serve",
         ],
     },
     Keys { table: "factor", keys: &["second_factor", "attempts", "period", "lockout"] },
@@ -215,6 +223,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "break_glass", keys: &["members", "logins", "window"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
+    serve::KEYS,
 ];
 
 impl Config {
@@ -351,6 +360,7 @@ impl Config {
                 socket => Some(path(socket, "/dev/log")?),
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
+            serve: raw.serve.map(|raw| raw.checked(file)).transpose()?,
         })
     }
 }
@@ -430,7 +440,8 @@ mod tests {
             exempt_logins=['a']\n[factor]\nsecond_factor='none'\nattempts=1\nperiod='1s'\nlockout=1\n\
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
-            [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n";
+            [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
+            [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

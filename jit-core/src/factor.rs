@@ -6,6 +6,7 @@
 //! anybody is told: of any number of parallel attempts with one code, one finds it unused.
 
 pub mod code;
+mod proved;
 pub mod recovery;
 pub mod totp;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use code::Code;
+pub use proved::{FactorKind, ProvedFactor};
 
 use crate::config::FactorLimits;
 use crate::error::Result;

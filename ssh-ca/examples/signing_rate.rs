@@ -85,7 +85,12 @@ fn specification() -> Result<Specification> {
     Ok(Specification {
         serial: 7,
         public_key: subject(),
-        key_id: KeyId { grant: "k7q2-m9xd".parse()?, person: desk::alice(), sudo: true },
+        key_id: KeyId {
+            grant: "k7q2-m9xd".parse()?,
+            person: desk::alice(),
+            sudo: true,
+            factor: None,
+        },
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(now, now.after(jit_core::time::Span::from_secs(1800)?)?)?,
         permissions: [Permission::Pty].into(),
@@ -107,7 +112,7 @@ fn durable() -> Result<f64> {
     let rates = (0..DURABLE_BATCHES)
         .map(|_| {
             rate(ClockId::CLOCK_MONOTONIC, BATCH, || {
-                black_box(issue(&desk.authority, &Actor::Root, grant.id(), &subject())?);
+                black_box(issue(&desk.authority, &Actor::Root, grant.id(), &subject(), None)?);
                 Ok(())
             })
         })

@@ -96,7 +96,7 @@ fn sign(cli: &Cli, what: &Sign, output: Output) -> Result<()> {
     let target = if file::is_stdout(&path) { None } else { Some(Target::at(&path)?) };
     let authority = open(cli)?;
     let (specification, certificate) =
-        issue::issue(&authority, &Actor::Root, &what.grant, &subject)?;
+        issue::issue(&authority, &Actor::Root, &what.grant, &subject, None)?;
     let mut line = certificate
         .to_openssh()
         .map_err(|e| Error::invalid(format!("the certificate can't be written: {e}")))?

@@ -162,6 +162,9 @@ pub fn told(meaning: &Meaning) -> String {
         text += &line("Grant", &format!("{}, {phase}", key_id.grant));
         text += &line("Person", key_id.person.as_str());
         text += &line("May", if key_id.sudo { "login, sudo" } else { "login" });
+        if let Some(factor) = &key_id.factor {
+            text += &line("Factor", &format!("{}, {}", factor.kind, factor.at.local()));
+        }
     }
     let by = meaning.signed_by.map_or("no CA of ours".to_owned(), |kind| format!("our {kind} CA"));
     text += &line("Signed by", &by);
@@ -193,6 +196,7 @@ pub fn json(certificate: &Certificate, meaning: Option<&Meaning>) -> Value {
                 true => vec!["login", "sudo"],
                 false => vec!["login"],
             }),
+            "factor": meaning.key_id.as_ref().and_then(|key_id| key_id.factor),
             "signed_by": meaning.signed_by,
             "state": meaning.phase,
             "accepted": meaning.refusal.is_none(),

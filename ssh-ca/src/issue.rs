@@ -2,6 +2,7 @@
 
 use jit_core::authority::Authority;
 use jit_core::certificate::Specification;
+use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
 use jit_core::person::fingerprint;
@@ -13,8 +14,8 @@ use ssh_key::public::KeyData;
 use crate::key::CaKeyPair;
 use crate::sign::Signer;
 
-/// Signs a certificate over `public_key` for a grant with the user CA's newest key. It is on record
-/// before it is returned.
+/// Signs a certificate over `public_key` for a grant with the user CA's newest key. It names the
+/// second factor that was proved for it, and is on record before it is returned.
 ///
 /// # Errors
 /// Not found without a CA or such a grant; refused when the grant has no window any more, the person
@@ -24,13 +25,15 @@ pub fn issue(
     actor: &Actor,
     grant: &GrantId,
     public_key: &KeyData,
+    factor: Option<ProvedFactor>,
 ) -> Result<(Specification, Certificate)> {
     let user = authority.ca_keys(CaKind::User)?;
     let host = authority.ca_keys(CaKind::Host)?;
     let newest = user.first().ok_or_else(|| no_ca(CaKind::User))?;
     let signer = Signer::new(CaKeyPair::open(authority.vault(), newest)?)?;
     let subject = fingerprint(public_key);
-    authority.issue(actor, grant, public_key, signer.key().fingerprint(), |wanted| {
+    let ca = signer.key().fingerprint();
+    authority.issue(actor, grant, public_key, factor, ca, |wanted| {
         if user.iter().chain(&host).any(|key| key.fingerprint == subject) {
             return Err(Error::refused("not signed: the key is a CA's own"));
         }

@@ -8,6 +8,7 @@ use super::grants::known_grant;
 use super::{Authority, Done, acting_person};
 use crate::certificate::{KeyId, Specification, principal};
 use crate::error::{Error, Result};
+use crate::factor::ProvedFactor;
 use crate::grant::{Actor, Phase, Window};
 use crate::id::GrantId;
 use crate::person::fingerprint;
@@ -74,7 +75,8 @@ impl Authority {
 
     /// Issues a certificate over `public_key` for a live grant. What it says is made here from the
     /// grant, `sign` only signs it; the record is committed before the certificate is handed out, so
-    /// one that could not be recorded is never seen.
+    /// one that could not be recorded is never seen. It names the second factor that whoever asks for
+    /// it has proved, if they did.
     ///
     /// # Errors
     /// Refused when the grant is not active, an approval of it is not proved any more, or the person
@@ -84,6 +86,7 @@ impl Authority {
         actor: &Actor,
         id: &GrantId,
         public_key: &KeyData,
+        factor: Option<ProvedFactor>,
         ca: &str,
         sign: impl FnOnce(&Specification) -> Result<C>,
     ) -> Result<(Specification, C)> {
@@ -98,6 +101,9 @@ impl Authority {
                 .next(format!("jitctl show {id}")));
             };
             check_approvals(tx, &grant)?;
+            if factor.is_some_and(|factor| factor.at > now) {
+                return Err(Error::refused("a factor of the future was proved by nobody"));
+            }
             // A host whose clock is a little behind lets the person in; the end is never moved.
             let opens = window.not_before.before(self.config.clock_skew);
             let specification = Specification {
@@ -107,6 +113,7 @@ impl Authority {
                     grant: id.clone(),
                     person: grant.ask().person.clone(),
                     sudo: grant.ask().sudo,
+                    factor,
                 },
                 principals: vec![principal(&grant.ask().login, &grant.ask().place)],
                 validity: Window::new(opens, window.not_after)?,
@@ -125,7 +132,8 @@ impl Authority {
             tx.add_issued(&issued)?;
             let detail = json!({
                 "serial": issued.serial, "person": issued.person, "key": issued.key,
-                "ca": issued.ca, "principals": specification.principals,
+                "ca": issued.ca, "factor": factor.map(|factor| factor.to_string()),
+                "principals": specification.principals,
                 "restrictions": specification.restrictions,
                 "valid_after": specification.validity.not_before.rfc3339(),
                 "valid_before": specification.validity.not_after.rfc3339(),

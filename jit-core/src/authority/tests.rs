@@ -450,7 +450,7 @@ fn what_could_not_be_recorded_is_not_issued() {
     let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let issue = |authority: &Authority, sign: &dyn Fn() -> Result<()>| {
-        authority.issue(&Actor::Root, grant.id(), key.key_data(), "SHA256:ca", |_| sign())
+        authority.issue(&Actor::Root, grant.id(), key.key_data(), None, "SHA256:ca", |_| sign())
     };
     // While somebody else holds the store, nothing is even signed.
     let impatient = desk.impatient();
@@ -472,7 +472,7 @@ fn a_certificate_stands_only_as_long_as_its_grant() {
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let (issued, ()) = desk
         .authority
-        .issue(&Actor::Root, grant.id(), key.key_data(), "SHA256:ca", |_| Ok(()))
+        .issue(&Actor::Root, grant.id(), key.key_data(), None, "SHA256:ca", |_| Ok(()))
         .unwrap();
     assert_eq!(issued.validity.not_after, grant.window().unwrap().not_after);
     assert_eq!(

@@ -28,6 +28,10 @@ pub enum Program {
     PamJit,
     /// What tells others of events.
     JitHooks,
+    /// The authority over the network, where it doesn't know who somebody is.
+    Server,
+    /// A host that asks its authority; its name is in the detail.
+    Host,
 }
 
 impl fmt::Display for Program {
@@ -36,6 +40,8 @@ impl fmt::Display for Program {
             Program::Jitd => "jitd",
             Program::PamJit => "pam_jit",
             Program::JitHooks => "jit-hooks",
+            Program::Server => "ssh-ca",
+            Program::Host => "jit-link",
         })
     }
 }
@@ -58,6 +64,8 @@ impl TryFrom<String> for Actor {
             Some(("program", "jitd")) => Ok(Actor::Program(Program::Jitd)),
             Some(("program", "pam_jit")) => Ok(Actor::Program(Program::PamJit)),
             Some(("program", "jit-hooks")) => Ok(Actor::Program(Program::JitHooks)),
+            Some(("program", "ssh-ca")) => Ok(Actor::Program(Program::Server)),
+            Some(("program", "jit-link")) => Ok(Actor::Program(Program::Host)),
             None if text == "root" => Ok(Actor::Root),
             _ => Err(Error::tampered("a record names an unknown kind of actor")),
         }

@@ -1,19 +1,17 @@
 //! The access that somebody has to a host, and the certificate for it.
 
-use jit_client::{Manner, SigningKey};
+use jit_api::endpoints::{certificates, server};
+use jit_api::proof;
+use jit_api::wire::{Certify, Nothing, Server};
+use jit_client::{Client, Manner, SigningKey};
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::grant::{Grant, Phase};
 use jit_core::id::GrantId;
 use jit_core::name::{HostName, Login, PersonName, Place};
 use jit_core::time::Timestamp;
 use jit_core::{Error, Result};
-use serde::Deserialize;
-use serde_json::json;
 
 use crate::line::{Line, There, Way, Which};
-
-/// The namespace of the proof that a key is held that is to be certified.
-const NAMESPACE: &str = "jit-cert@v1";
 
 /// A grant with its window.
 #[derive(Clone, Debug)]
@@ -55,24 +53,31 @@ pub fn find(
 /// # Errors
 /// Refused when the authority gives none.
 pub fn certificate(there: &There, grant: &GrantId, key: &SigningKey) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Given {
-        certificate: String,
-    }
-    let server = there.client().server();
-    let print = key.fingerprint();
-    let text = format!("{NAMESPACE}\nserver: {server}\ngrant: {grant}\nkey: {print}\n");
-    let body = json!({
-        "grant": grant,
-        "public_key": key.line()?,
-        "signature": key.sign(NAMESPACE, &text)?,
-    });
-    let given: Given = there.client().post("/v1/certificates", &body, Manner::default())?;
+    let text = proof::certify(there.client().server(), grant, &key.fingerprint())?;
+    let wanted = Certify {
+        grant: grant.clone(),
+        public_key: key.line()?,
+        signature: key.sign(proof::CERTIFY, &text)?,
+    };
+    let given = there.client().call::<certificates::Certify>(
+        &Nothing {},
+        &Nothing {},
+        &wanted,
+        Manner::default(),
+    )?;
     let line = given.certificate.trim();
     if line.contains(['\n', '\r']) || !line.contains("-cert-v01@openssh.com ") {
         return Err(Error::unavailable("the authority gave something that is no certificate"));
     }
     Ok(line.to_owned())
+}
+
+/// What the authority says of itself.
+///
+/// # Errors
+/// Unavailable.
+pub fn server(client: &Client) -> Result<Server> {
+    client.call::<server::Server>(&Nothing {}, &Nothing {}, &Nothing {}, Manner::default())
 }
 
 /// The host that is meant; a label can't be connected to.

@@ -1,11 +1,10 @@
 //! `jitctl login`, `logout` and `whoami`.
 
-use jit_client::Manner;
-use jit_client::{Places, Profile, Session};
-use jit_core::name::{GroupName, PersonName};
+use jit_api::endpoints::me;
+use jit_api::wire::Nothing;
+use jit_client::{Manner, Places, Profile, Session};
 use jit_core::time::Timestamp;
 use jit_core::{Error, Result};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::line::There;
@@ -47,17 +46,6 @@ pub fn logout(reach: &Reach, output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Who somebody is, as the authority sees it.
-#[derive(Deserialize)]
-struct Me {
-    person: Option<PersonName>,
-    groups: Vec<GroupName>,
-    admin: bool,
-    factor_at: Option<Timestamp>,
-    keys: Vec<String>,
-    recovery_codes: usize,
-}
-
 /// Runs `jitctl whoami`.
 pub fn whoami(reach: &Reach, output: Output) -> Result<Exit> {
     let (there, server, until) = match reach {
@@ -74,7 +62,8 @@ pub fn whoami(reach: &Reach, output: Output) -> Result<Exit> {
             return Ok(Exit::Failed);
         }
     };
-    let me: Me = there.client().get("/v1/me", Manner::default())?;
+    let nothing = Nothing {};
+    let me = there.client().call::<me::Me>(&nothing, &nothing, &nothing, Manner::default())?;
     let name = me.person.as_ref().map_or_else(|| "root".to_owned(), ToString::to_string);
     let lines = [
         ("authority", server.clone()),

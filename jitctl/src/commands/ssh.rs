@@ -3,12 +3,11 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use jit_client::{Manner, Places, Profile, private};
+use jit_client::{Places, Profile, private};
 use jit_core::grant::{Ask, Grant, Phase};
 use jit_core::name::{HostName, Login, Place, Reason};
 use jit_core::time::Span;
 use jit_core::{Error, Result};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::login::joined_one;
@@ -128,12 +127,7 @@ fn event(line: &Line, what: &str, grant: &Grant, words: impl FnOnce() -> String)
 
 /// A file with the authority's host CA, for ssh; none where the path is not one that ssh takes.
 fn known_hosts(line: &Line, profile: &Profile) -> Result<Option<String>> {
-    #[derive(Deserialize)]
-    struct Server {
-        known_hosts: Vec<String>,
-    }
-    let there = access::there(line)?;
-    let server: Server = there.client().get("/v1/server", Manner::default())?;
+    let server = access::server(access::there(line)?.client())?;
     let file = profile.state(&Places::of_user()?)?.join("known_hosts");
     private::write(&file, &(server.known_hosts.join("\n") + "\n"))?;
     let name = file.display().to_string();

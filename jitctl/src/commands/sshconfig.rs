@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use jit_client::{Caller, Client, Manner, Places, Profile, private};
+use jit_client::{Caller, Client, Places, Profile, private};
 use jit_core::{Error, Result};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::cert;
 use super::login::joined_one;
+use super::{access, cert};
 use crate::cli::SshConfig;
 use crate::output::{Exit, Output};
 use crate::reach::Reach;
@@ -18,14 +17,10 @@ const LARGEST: u64 = 4 << 20;
 
 /// Runs `jitctl ssh-config`.
 pub fn run(reach: &Reach, wanted: &SshConfig, output: Output) -> Result<Exit> {
-    #[derive(Deserialize)]
-    struct Server {
-        known_hosts: Vec<String>,
-    }
     let profile = joined_one(reach)?;
     let hosts = patterns(&wanted.hosts)?;
     let client = Client::new(Box::new(profile.transport()?), &profile.name, Caller::Unproved);
-    let server: Server = client.get("/v1/server", Manner::default())?;
+    let server = access::server(&client)?;
     let block = block(profile, &hosts)?;
     let mark = format!("jit:{}", profile.name);
     // For these hosts alone, not for whatever else somebody connects to.

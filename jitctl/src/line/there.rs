@@ -3,21 +3,30 @@
 
 use std::time::Duration;
 
+use jit_api::Endpoint;
+use jit_api::endpoints::{decide, grants, requests};
+use jit_api::wire::{
+    self, ById, Decide, EditRequest, Extend, GrantView, Grants, ListGrants, NewRequest, Nothing,
+    Shorten, ShowGrant,
+};
 use jit_client::{Client, LONGEST_WAIT, Manner, SigningKey};
 use jit_core::authority::RevokeWhich;
 use jit_core::clock::{Clock, SystemClock};
-use jit_core::grant::{Ask, Edit, Grant, NAMESPACE, Phase};
+use jit_core::grant::{self, Ask, Grant, NAMESPACE, Phase};
 use jit_core::id::GrantId;
 use jit_core::name::{Login, PersonName, Place, Reason};
 use jit_core::time::{Span, Timestamp};
 use jit_core::{Kind, Result};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::standing::Said;
 use super::{Explained, Proof, Standing, Which};
 use crate::prompt;
 
+/// What most endpoints take in one place or another.
+const NOTHING: Nothing = Nothing {};
 /// How long a server may be away while somebody waits for a decision.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -27,22 +36,6 @@ pub struct There {
     me: PersonName,
     /// What signs approvals; over the socket there is none, and a code is asked for.
     key: Option<SigningKey>,
-}
-
-/// A grant as it comes.
-#[derive(Deserialize)]
-struct Shown {
-    grant: Grant,
-    now: Timestamp,
-    approvers: Vec<PersonName>,
-}
-
-/// A grant after a yes.
-#[derive(Deserialize)]
-struct Approved {
-    #[serde(flatten)]
-    shown: Shown,
-    missing: Vec<String>,
 }
 
 /// What the policy says to a question.
@@ -83,7 +76,10 @@ impl There {
     }
 
     pub(super) fn request(&self, ask: &Ask) -> Result<Grant> {
-        Ok(self.post::<Shown>("/v1/requests", &json!(ask))?.grant)
+        let Ask { person, login, place, sudo, duration, start, reason, extends: _ } = ask.clone();
+        let person = Some(person);
+        let asked = NewRequest { person, login, place, sudo, duration, start, reason };
+        Ok(self.call::<requests::File>(&NOTHING, &NOTHING, &asked)?.grant)
     }
 
     pub(super) fn extend(
@@ -92,16 +88,16 @@ impl There {
         more: Span,
         reason: Option<&Reason>,
     ) -> Result<Grant> {
-        self.act(id, "extend", &json!({ "duration": more, "reason": reason }))
+        self.act(id, "extend", &Extend { duration: more, reason: reason.cloned() })
     }
 
-    pub(super) fn edit(&self, id: &GrantId, edit: &Edit) -> Result<Grant> {
-        let Edit { duration, start, reason } = edit;
-        self.act(id, "edit", &json!({ "duration": duration, "start": start, "reason": reason }))
+    pub(super) fn edit(&self, id: &GrantId, edit: &grant::Edit) -> Result<Grant> {
+        let grant::Edit { duration, start, reason } = edit.clone();
+        self.act(id, "edit", &EditRequest { duration, start, reason, ..EditRequest::default() })
     }
 
     pub(super) fn inbox(&self) -> Result<(Vec<Grant>, Timestamp)> {
-        let Many { grants, now } = self.client.get("/v1/inbox", Manner::default())?;
+        let Grants { grants, now } = self.client.get("/v1/inbox", Manner::default())?;
         Ok((grants, now))
     }
 
@@ -113,38 +109,38 @@ impl There {
     ) -> Result<(Grant, Standing)> {
         let digest = seen.digest(most)?;
         let evidence = match (proof, &self.key) {
-            (Proof::Signature(signature), _) => json!({ "signature": signature }),
-            // Over what was shown, computed here from it: the authority can't have signed what it
-            // did not show.
+            (Proof::Signature(signature), _) => wire::Proof::Signature(signature),
+            // Over what was shown, computed here from it: nobody can have signed what they were not
+            // shown.
             (Proof::Wanted, Some(key)) => {
-                json!({ "signature": key.sign(NAMESPACE, &seen.canonical(most)?)? })
+                wire::Proof::Signature(key.sign(NAMESPACE, &seen.canonical(most)?)?)
             }
             (Proof::Wanted, None) => {
                 let length = most.map(|most| format!(", {most} of it")).unwrap_or_default();
                 let typed = prompt::code(&format!("Verification code for {}{length}: ", self.me))?;
-                json!({ "code": typed.expose() })
+                wire::Proof::Code(typed.expose().to_owned())
             }
         };
-        let body = json!({ "digest": digest, "most": most, "evidence": evidence });
-        let path = format!("/v1/grants/{}/approve", seen.id());
-        let Approved { shown, missing } = self.client.post(&path, &body, Manner::default())?;
+        let yes = wire::Approve { person: None, digest, most, evidence };
+        let id = ById { id: seen.id().clone() };
+        let wire::Approved { view, missing } = self.call::<decide::Approve>(&id, &NOTHING, &yes)?;
         let said = match missing.as_slice() {
             [] => Said::Yes,
             missing => Said::Missing(missing.join(", ")),
         };
-        Ok((shown.grant, Standing { said, missing: json!(missing), approvers: shown.approvers }))
+        Ok((view.grant, Standing { said, missing: json!(missing), approvers: view.approvers }))
     }
 
     pub(super) fn withdraw(&self, id: &GrantId) -> Result<Grant> {
-        self.act(id, "withdraw", &json!({}))
+        self.act(id, "withdraw", &Decide::default())
     }
 
     pub(super) fn deny(&self, id: &GrantId, reason: Option<&Reason>) -> Result<Grant> {
-        self.act(id, "deny", &json!({ "reason": reason }))
+        self.act(id, "deny", &Decide { reason: reason.cloned(), ..Decide::default() })
     }
 
     pub(super) fn cancel(&self, id: &GrantId) -> Result<Grant> {
-        self.act(id, "cancel", &json!({}))
+        self.act(id, "cancel", &Decide::default())
     }
 
     pub(super) fn shorten(
@@ -153,30 +149,31 @@ impl There {
         left: Span,
         reason: Option<&Reason>,
     ) -> Result<Grant> {
-        self.act(id, "shorten", &json!({ "left": left, "reason": reason }))
+        let reason = reason.cloned();
+        self.act(id, "shorten", &Shorten { left, person: None, reason, code: None })
     }
 
     pub(super) fn grant_alone(&self, ask: &Ask) -> Result<Grant> {
-        Ok(self.post::<Shown>("/v1/grants", &json!(ask))?.grant)
+        Ok(self.post::<GrantView>("/v1/grants", ask)?.grant)
     }
 
     pub(super) fn revoke(&self, which: &RevokeWhich, reason: &Reason) -> Result<Vec<Grant>> {
         let body = match which {
             RevokeWhich::Id(id) => {
                 let path = format!("/v1/grants/{id}/revoke");
-                let revoked: Many = self.post(&path, &json!({ "reason": reason }))?;
+                let revoked: Grants = self.post(&path, &json!({ "reason": reason }))?;
                 return Ok(revoked.grants);
             }
             RevokeWhich::Person(name) => json!({ "person": name, "reason": reason }),
             RevokeWhich::Host(name) => json!({ "host": name, "reason": reason }),
             RevokeWhich::All => json!({ "all": true, "reason": reason }),
         };
-        Ok(self.post::<Many>("/v1/revocations", &body)?.grants)
+        Ok(self.post::<Grants>("/v1/revocations", &body)?.grants)
     }
 
     pub(super) fn grant(&self, id: &GrantId) -> Result<(Grant, Timestamp)> {
-        let Shown { grant, now, .. } = self.shown(id)?;
-        Ok((grant, now))
+        let shown = self.shown(id, ShowGrant::default(), Manner::default())?;
+        Ok((shown.grant, shown.now))
     }
 
     pub(super) fn decided(&self, mut grant: Grant, patience: Span) -> Result<(Grant, Timestamp)> {
@@ -185,15 +182,11 @@ impl There {
         loop {
             let left = Duration::from_millis(end.saturating_sub(clock.boot()?.millis));
             let wait = left.min(LONGEST_WAIT);
-            let path = format!(
-                "/v1/grants/{}?wait={}&version={}",
-                grant.id(),
-                wait.as_secs(),
-                grant.version()
-            );
+            let seconds = u32::try_from(wait.as_secs()).ok();
+            let query = ShowGrant { wait: seconds, version: Some(grant.version()) };
             // A server that is restarted meanwhile is waited for, too.
             let manner = Manner::waiting(wait, left.min(PATIENCE));
-            let shown: Shown = self.client.get(&path, manner)?;
+            let shown = self.shown(grant.id(), query, manner)?;
             grant = shown.grant;
             if grant.phase(shown.now) != Phase::Requested || left < Duration::from_secs(1) {
                 return Ok((grant, shown.now));
@@ -202,18 +195,20 @@ impl There {
     }
 
     pub(super) fn grants(&self, which: &Which) -> Result<(Vec<Grant>, Timestamp)> {
-        let mut query = vec![format!("all={}", which.over)];
-        query.extend(which.state.map(|state| format!("state={state}")));
-        query.extend(which.person.as_ref().map(|person| format!("person={person}")));
-        query.extend(which.host.as_ref().map(|host| format!("host={host}")));
-        query.extend(which.limit.map(|limit| format!("limit={limit}")));
-        let path = format!("/v1/grants?{}", query.join("&"));
-        let Many { grants, now } = self.client.get(&path, Manner::default())?;
+        let query = ListGrants {
+            state: which.state.map(|state| state.to_string()),
+            person: which.person.clone(),
+            host: which.host.clone(),
+            all: which.over,
+            limit: which.limit,
+        };
+        let Grants { grants, now } = self.call::<grants::List>(&NOTHING, &query, &NOTHING)?;
         Ok((grants, now))
     }
 
     pub(super) fn standing(&self, grant: &Grant) -> Result<Standing> {
-        Ok(self.shown(grant.id())?.standing())
+        let shown = self.shown(grant.id(), ShowGrant::default(), Manner::default())?;
+        Ok(Standing { said: Said::Open, missing: Value::Null, approvers: shown.approvers })
     }
 
     /// Admins may know.
@@ -246,15 +241,24 @@ impl There {
         Ok(told.explained())
     }
 
-    fn shown(&self, id: &GrantId) -> Result<Shown> {
-        self.client.get(&format!("/v1/grants/{id}"), Manner::default())
+    fn shown(&self, id: &GrantId, query: ShowGrant, manner: Manner) -> Result<GrantView> {
+        self.client.call::<grants::Show>(&ById { id: id.clone() }, &query, &NOTHING, manner)
     }
 
-    fn act(&self, id: &GrantId, verb: &str, body: &Value) -> Result<Grant> {
-        Ok(self.post::<Shown>(&format!("/v1/grants/{id}/{verb}"), body)?.grant)
+    fn act(&self, id: &GrantId, verb: &str, body: &impl Serialize) -> Result<Grant> {
+        Ok(self.post::<GrantView>(&format!("/v1/grants/{id}/{verb}"), body)?.grant)
     }
 
-    fn post<A: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> Result<A> {
+    fn call<E: Endpoint>(
+        &self,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<E::Answer> {
+        self.client.call::<E>(path, query, body, Manner::default())
+    }
+
+    fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
         self.client.post(path, body, Manner::default())
     }
 }
@@ -284,11 +288,5 @@ impl Told {
             .collect();
         let standing = Standing { said, missing: missing.clone(), approvers };
         Explained { covered_until, grants, standing, role, others, obstacles, decision }
-    }
-}
-
-impl Shown {
-    fn standing(self) -> Standing {
-        Standing { said: Said::Open, missing: Value::Null, approvers: self.approvers }
     }
 }

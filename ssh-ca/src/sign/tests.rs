@@ -27,6 +27,7 @@ fn good() -> Specification {
             grant: GrantId::parse("k7q2-m9xd").unwrap(),
             person: PersonName::parse("alice").unwrap(),
             sudo: true,
+            factor: None,
         },
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(at(1000), at(2000)).unwrap(),

@@ -177,6 +177,7 @@ fn what_could_not_be_recorded_is_not_issued() {
             &Actor::Root,
             grant.id(),
             &ssh_ca::file::read_public_key(&key).unwrap(),
+            None,
             "SHA256:test",
             |_| Ok(sign(&desk, &grant, &key)),
         )

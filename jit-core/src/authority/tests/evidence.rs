@@ -37,7 +37,7 @@ fn forge(desk: &Desk, grant: &Grant, edit: impl FnOnce(&mut Value)) {
 fn issue(desk: &Desk, grant: &Grant) -> Result<()> {
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let (id, key) = (grant.id(), key.key_data());
-    desk.authority.issue(&Actor::Root, id, key, "SHA256:ca", |_| Ok(())).map(drop)
+    desk.authority.issue(&Actor::Root, id, key, None, "SHA256:ca", |_| Ok(())).map(drop)
 }
 
 /// Whether alice may log in.
