@@ -1,8 +1,8 @@
 //! Joining an authority as a person, who alone ever sees the secret of their second factor.
 
-use jit_api::endpoints::server;
+use jit_api::endpoints::{enrolment, server};
 use jit_api::proof;
-use jit_api::wire::{Confirm, Confirmed, Enrol, Enrolled, Nothing};
+use jit_api::wire::{Confirm, Enrol, Nothing};
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
 
@@ -39,7 +39,8 @@ impl Enrolment {
             public_key: key.line()?,
             signature: key.sign(proof::ENROL, &text)?,
         };
-        let begun: Enrolled = client.post("/v1/enrolment", &asked, Manner::once())?;
+        let nothing = Nothing {};
+        let begun = client.call::<enrolment::Enrol>(&nothing, &nothing, &asked, Manner::once())?;
         let profile = Profile {
             name,
             url: invitation.url.clone(),
@@ -65,8 +66,9 @@ impl Enrolment {
             confirmation: self.confirmation.expose().to_owned(),
             code: code.expose().to_owned(),
         };
-        let confirmed: Confirmed =
-            self.client.post("/v1/enrolment/confirm", &given, Manner::once())?;
+        let nothing = Nothing {};
+        let confirmed =
+            self.client.call::<enrolment::Confirm>(&nothing, &nothing, &given, Manner::once())?;
         Ok(confirmed.recovery_codes.into_iter().map(SecretText::new).collect())
     }
 }

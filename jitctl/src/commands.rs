@@ -14,6 +14,7 @@ mod grant;
 mod hooks;
 mod host;
 mod inbox;
+mod invite;
 mod join;
 mod list;
 mod login;
@@ -36,7 +37,7 @@ use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Result};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Host, User};
 use crate::line::{Line, Way};
 use crate::output::{Exit, Output};
 use crate::reach::{self, Reach};
@@ -143,6 +144,8 @@ fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Re
         Command::Shorten(shorten) => Box::new(|line| change::shorten(line, shorten)),
         Command::Revoke(revoke) => Box::new(|line| grant::revoke(line, revoke)),
         Command::List(filter) => Box::new(|line| list::run(line, filter)),
+        Command::User(User::Invite { name }) => Box::new(|line| invite::person(line, name)),
+        Command::Host(Host::Invite { name }) => Box::new(|line| invite::host(line, name)),
         Command::Show(show) => Box::new(|line| list::show(line, show)),
         Command::Explain(question) => Box::new(|line| explain::run(line, question)),
         _ => return None,

@@ -5,9 +5,11 @@
 //! whoever logged in, which the authority checks anew for each call.
 
 mod here;
+mod office;
 pub mod standing;
 pub mod there;
 
+use jit_api::wire::Invitation;
 use jit_core::Result;
 use jit_core::authority::{Authority, Deed, RevokeWhich};
 use jit_core::grant::{Actor, Ask, Edit, Grant, Phase};
@@ -151,12 +153,22 @@ impl Way {
 
     /// Grants past the policy.
     pub fn grant_alone(&self, ask: &Ask) -> Result<Grant> {
-        both!(self, a => a.grant_alone(ask), t => t.grant_alone(ask))
+        both!(self, a => a.grant_alone(&Actor::Root, ask), t => t.grant_alone(ask))
     }
 
     /// Takes access away.
     pub fn revoke(&self, which: &RevokeWhich, reason: &Reason) -> Result<Vec<Grant>> {
         both!(self, a => a.revoke(which, &Actor::Root, reason), t => t.revoke(which, reason))
+    }
+
+    /// Invites a person to join; the line to send to them.
+    pub fn invite_person(&self, name: &PersonName) -> Result<Invitation> {
+        both!(self, a => here::invite_person(a, name), t => t.invite_person(name))
+    }
+
+    /// Invites a host to join.
+    pub fn invite_host(&self, name: &HostName) -> Result<Invitation> {
+        both!(self, a => here::invite_host(a, name), t => t.invite_host(name))
     }
 
     /// One grant, and when it was looked at.

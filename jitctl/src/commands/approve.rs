@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jit_core::authority::Deed;
 use jit_core::grant::Grant;
-use jit_core::{Error, Result};
+use jit_core::{Error, Kind, Result};
 
 use super::request;
 use crate::cli::Approve;
@@ -79,19 +79,27 @@ fn show(line: &Line, asked: &Grant) -> Result<()> {
         limit: Some(RECENT + 1),
         ..Which::default()
     };
-    let (mut recent, now) = way.grants(&which)?;
-    recent.retain(|grant| grant.id() != asked.id());
-    recent.truncate(RECENT as usize);
+    let recent = match way.grants(&which) {
+        Ok((recent, _)) => Some(recent),
+        // There, approvers who are no admins see what is to be approved, and no more.
+        Err(error) if error.kind() == Kind::Refused && !way.is_here() => None,
+        Err(error) => return Err(error),
+    };
+    let now = way.now()?;
     let mut text = grants::details(asked, now);
     text.push('\n');
     if let Some(groups) = way.groups(name)? {
         text.push_str(&format!("{name} is in these groups: {}.\n", joined(&groups, ", ")));
     }
-    if recent.is_empty() {
-        text.push_str(&format!("{name} had no grant before.\n"));
-    } else {
-        text.push_str(&format!("The last of {name}:\n"));
-        text.push_str(&grants::rows(&recent, now));
+    if let Some(mut recent) = recent {
+        recent.retain(|grant| grant.id() != asked.id());
+        recent.truncate(RECENT as usize);
+        if recent.is_empty() {
+            text.push_str(&format!("{name} had no grant before.\n"));
+        } else {
+            text.push_str(&format!("The last of {name}:\n"));
+            text.push_str(&grants::rows(&recent, now));
+        }
     }
     output.say(text)
 }

@@ -19,6 +19,8 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
             let text = format!("Host {name} is enrolled; labels: {}.", joined(&host.labels, " "));
             output.answer(text, || for_programs(&host))?;
         }
+        // Works on every line to an authority.
+        Command::Invite { .. } => {}
         Command::List => {
             let hosts = authority.hosts()?;
             let here = &authority.config().host;

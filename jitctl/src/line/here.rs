@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use jit_api::endpoints::{hosts, people};
+use jit_api::wire::{ByHost, ByName, Invitation};
 use jit_core::Result;
 use jit_core::authority::{Authority, NewRequest};
 use jit_core::grant::{Actor, Ask, Evidence, Grant, Phase, Yes};
 use jit_core::id::GrantId;
-use jit_core::name::PersonName;
+use jit_core::name::{HostName, PersonName};
 use jit_core::store::GrantFilter;
 use jit_core::time::{Span, Timestamp};
 
-use super::{Proof, Standing, Which};
+use super::{Proof, Standing, Which, office};
 use crate::prompt;
 
 /// How often a decision is looked for.
@@ -86,4 +88,12 @@ pub(super) fn standing(authority: &Authority, grant: &Grant) -> Result<Standing>
 
 pub(super) fn groups(authority: &Authority, person: &PersonName) -> Result<Option<Vec<String>>> {
     Ok(Some(authority.person(person)?.groups.iter().map(ToString::to_string).collect()))
+}
+
+pub(super) fn invite_person(authority: &Authority, name: &PersonName) -> Result<Invitation> {
+    office::call::<people::Invite>(authority, &ByName { name: name.clone() })
+}
+
+pub(super) fn invite_host(authority: &Authority, name: &HostName) -> Result<Invitation> {
+    office::call::<hosts::Invite>(authority, &ByHost { name: name.clone() })
 }

@@ -4,21 +4,19 @@
 use std::time::Duration;
 
 use jit_api::Endpoint;
-use jit_api::endpoints::{decide, grants, requests};
+use jit_api::endpoints::{decide, explain, grants, hosts, inbox, people, requests, revoke};
 use jit_api::wire::{
-    self, ById, Decide, EditRequest, Extend, GrantView, Grants, ListGrants, NewRequest, Nothing,
-    Shorten, ShowGrant,
+    self, ByHost, ById, ByName, Decide, EditRequest, Extend, GrantView, Grants, ListGrants,
+    NewRequest, Nothing, Revoke, RevokeMany, Shorten, ShowGrant,
 };
 use jit_client::{Client, LONGEST_WAIT, Manner, SigningKey};
 use jit_core::authority::RevokeWhich;
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::grant::{self, Ask, Grant, NAMESPACE, Phase};
 use jit_core::id::GrantId;
-use jit_core::name::{Login, PersonName, Place, Reason};
+use jit_core::name::{HostName, Login, PersonName, Place, Reason};
 use jit_core::time::{Span, Timestamp};
 use jit_core::{Kind, Result};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::standing::Said;
@@ -38,33 +36,12 @@ pub struct There {
     key: Option<SigningKey>,
 }
 
-/// What the policy says to a question.
-#[derive(Deserialize)]
-struct Told {
-    covered_until: Option<Timestamp>,
-    grants: Vec<GrantId>,
-    decision: Value,
-    approvers: Vec<PersonName>,
-    obstacles: Vec<String>,
-}
-
-/// Many of them.
-#[derive(Deserialize)]
-struct Many {
-    grants: Vec<Grant>,
-    now: Timestamp,
-}
-
 impl There {
     /// As `me`, by `client`.
     pub fn new(client: Client, me: PersonName, key: Option<SigningKey>) -> Self {
         There { client, me, key }
     }
 
-    /// Who calls.
-    pub fn me(&self) -> &PersonName {
-        &self.me
-    }
 
     /// What calls.
     pub fn client(&self) -> &Client {
@@ -76,10 +53,7 @@ impl There {
     }
 
     pub(super) fn request(&self, ask: &Ask) -> Result<Grant> {
-        let Ask { person, login, place, sudo, duration, start, reason, extends: _ } = ask.clone();
-        let person = Some(person);
-        let asked = NewRequest { person, login, place, sudo, duration, start, reason };
-        Ok(self.call::<requests::File>(&NOTHING, &NOTHING, &asked)?.grant)
+        Ok(self.call::<requests::File>(&NOTHING, &NOTHING, &asked(ask))?.grant)
     }
 
     pub(super) fn extend(
@@ -88,16 +62,18 @@ impl There {
         more: Span,
         reason: Option<&Reason>,
     ) -> Result<Grant> {
-        self.act(id, "extend", &Extend { duration: more, reason: reason.cloned() })
+        let more = Extend { duration: more, reason: reason.cloned() };
+        Ok(self.call::<requests::Extend>(&by_id(id), &NOTHING, &more)?.grant)
     }
 
     pub(super) fn edit(&self, id: &GrantId, edit: &grant::Edit) -> Result<Grant> {
         let grant::Edit { duration, start, reason } = edit.clone();
-        self.act(id, "edit", &EditRequest { duration, start, reason, ..EditRequest::default() })
+        let edit = EditRequest { duration, start, reason, ..EditRequest::default() };
+        Ok(self.call::<requests::Edit>(&by_id(id), &NOTHING, &edit)?.grant)
     }
 
     pub(super) fn inbox(&self) -> Result<(Vec<Grant>, Timestamp)> {
-        let Grants { grants, now } = self.client.get("/v1/inbox", Manner::default())?;
+        let Grants { grants, now } = self.call::<inbox::Inbox>(&NOTHING, &NOTHING, &NOTHING)?;
         Ok((grants, now))
     }
 
@@ -122,7 +98,7 @@ impl There {
             }
         };
         let yes = wire::Approve { person: None, digest, most, evidence };
-        let id = ById { id: seen.id().clone() };
+        let id = by_id(seen.id());
         let wire::Approved { view, missing } = self.call::<decide::Approve>(&id, &NOTHING, &yes)?;
         let said = match missing.as_slice() {
             [] => Said::Yes,
@@ -132,15 +108,16 @@ impl There {
     }
 
     pub(super) fn withdraw(&self, id: &GrantId) -> Result<Grant> {
-        self.act(id, "withdraw", &Decide::default())
+        Ok(self.call::<decide::Withdraw>(&by_id(id), &NOTHING, &Decide::default())?.grant)
     }
 
     pub(super) fn deny(&self, id: &GrantId, reason: Option<&Reason>) -> Result<Grant> {
-        self.act(id, "deny", &Decide { reason: reason.cloned(), ..Decide::default() })
+        let no = Decide { reason: reason.cloned(), ..Decide::default() };
+        Ok(self.call::<decide::Deny>(&by_id(id), &NOTHING, &no)?.grant)
     }
 
     pub(super) fn cancel(&self, id: &GrantId) -> Result<Grant> {
-        self.act(id, "cancel", &Decide::default())
+        Ok(self.call::<requests::Cancel>(&by_id(id), &NOTHING, &Decide::default())?.grant)
     }
 
     pub(super) fn shorten(
@@ -149,26 +126,28 @@ impl There {
         left: Span,
         reason: Option<&Reason>,
     ) -> Result<Grant> {
-        let reason = reason.cloned();
-        self.act(id, "shorten", &Shorten { left, person: None, reason, code: None })
+        let sooner = Shorten { left, person: None, reason: reason.cloned(), code: None };
+        Ok(self.call::<decide::Shorten>(&by_id(id), &NOTHING, &sooner)?.grant)
     }
 
     pub(super) fn grant_alone(&self, ask: &Ask) -> Result<Grant> {
-        Ok(self.post::<GrantView>("/v1/grants", ask)?.grant)
+        Ok(self.call::<revoke::GrantAlone>(&NOTHING, &NOTHING, &asked(ask))?.grant)
     }
 
     pub(super) fn revoke(&self, which: &RevokeWhich, reason: &Reason) -> Result<Vec<Grant>> {
-        let body = match which {
+        let reason = reason.clone();
+        let (person, host, all) = match which {
             RevokeWhich::Id(id) => {
-                let path = format!("/v1/grants/{id}/revoke");
-                let revoked: Grants = self.post(&path, &json!({ "reason": reason }))?;
+                let revoked =
+                    self.call::<revoke::Revoke>(&by_id(id), &NOTHING, &Revoke { reason })?;
                 return Ok(revoked.grants);
             }
-            RevokeWhich::Person(name) => json!({ "person": name, "reason": reason }),
-            RevokeWhich::Host(name) => json!({ "host": name, "reason": reason }),
-            RevokeWhich::All => json!({ "all": true, "reason": reason }),
+            RevokeWhich::Person(name) => (Some(name.clone()), None, false),
+            RevokeWhich::Host(name) => (None, Some(name.clone()), false),
+            RevokeWhich::All => (None, None, true),
         };
-        Ok(self.post::<Grants>("/v1/revocations", &body)?.grants)
+        let which = RevokeMany { person, host, all, reason };
+        Ok(self.call::<revoke::RevokeMany>(&NOTHING, &NOTHING, &which)?.grants)
     }
 
     pub(super) fn grant(&self, id: &GrantId) -> Result<(Grant, Timestamp)> {
@@ -213,12 +192,9 @@ impl There {
 
     /// Admins may know.
     pub(super) fn groups(&self, person: &PersonName) -> Result<Option<Vec<String>>> {
-        #[derive(Deserialize)]
-        struct Groups {
-            groups: Vec<String>,
-        }
-        match self.client.get::<Groups>(&format!("/v1/people/{person}"), Manner::default()) {
-            Ok(person) => Ok(Some(person.groups)),
+        let name = ByName { name: person.clone() };
+        match self.call::<people::Show>(&name, &NOTHING, &NOTHING) {
+            Ok(person) => Ok(Some(person.groups.iter().map(ToString::to_string).collect())),
             Err(error) if matches!(error.kind(), Kind::Refused | Kind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -232,21 +208,22 @@ impl There {
         sudo: bool,
         duration: Option<Span>,
     ) -> Result<Explained> {
-        let mut path =
-            format!("/v1/explain?person={person}&login={login}&place={place}&sudo={sudo}");
-        if let Some(duration) = duration {
-            path.push_str(&format!("&duration={}", duration.secs()));
-        }
-        let told: Told = self.client.get(&path, Manner::default())?;
-        Ok(told.explained())
+        let (person, login, place) = (Some(person.clone()), login.clone(), place.clone());
+        let question =
+            wire::Explain { person, login, place, sudo, duration: duration.map(Span::secs) };
+        Ok(explained(self.call::<explain::Explain>(&NOTHING, &question, &NOTHING)?))
+    }
+
+    pub(super) fn invite_person(&self, name: &PersonName) -> Result<wire::Invitation> {
+        self.call::<people::Invite>(&ByName { name: name.clone() }, &NOTHING, &NOTHING)
+    }
+
+    pub(super) fn invite_host(&self, name: &HostName) -> Result<wire::Invitation> {
+        self.call::<hosts::Invite>(&ByHost { name: name.clone() }, &NOTHING, &NOTHING)
     }
 
     fn shown(&self, id: &GrantId, query: ShowGrant, manner: Manner) -> Result<GrantView> {
-        self.client.call::<grants::Show>(&ById { id: id.clone() }, &query, &NOTHING, manner)
-    }
-
-    fn act(&self, id: &GrantId, verb: &str, body: &impl Serialize) -> Result<Grant> {
-        Ok(self.post::<GrantView>(&format!("/v1/grants/{id}/{verb}"), body)?.grant)
+        self.client.call::<grants::Show>(&by_id(id), &query, &NOTHING, manner)
     }
 
     fn call<E: Endpoint>(
@@ -257,36 +234,39 @@ impl There {
     ) -> Result<E::Answer> {
         self.client.call::<E>(path, query, body, Manner::default())
     }
-
-    fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
-        self.client.post(path, body, Manner::default())
-    }
 }
 
-impl Told {
-    /// The decision is the one that the policy makes, as it is written into the log.
-    fn explained(self) -> Explained {
-        let Told { covered_until, grants, decision, approvers, obstacles } = self;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let verdict = &decision["verdict"];
-        let missing = &verdict["pending"]["missing"];
-        let said = if let Some(why) = verdict["deny"]["why"].as_str() {
-            Said::No(why.to_owned())
-        } else if let Some(needed) = missing.as_array() {
-            let words =
-                needed.iter().map(|one| format!("{} of {}", one["count"], text(&one["from"])));
-            Said::Missing(words.collect::<Vec<_>>().join(", "))
-        } else {
-            Said::Yes
-        };
-        let role = decision["role"].as_str().map(str::to_owned);
-        let considered = decision["considered"].as_array().cloned().unwrap_or_default();
-        let others = considered
-            .iter()
-            .map(|one| (text(&one["role"]), text(&one["finding"])))
-            .filter(|(other, _)| Some(other) != role.as_ref())
-            .collect();
-        let standing = Standing { said, missing: missing.clone(), approvers };
-        Explained { covered_until, grants, standing, role, others, obstacles, decision }
-    }
+fn by_id(id: &GrantId) -> ById {
+    ById { id: id.clone() }
+}
+
+/// An extension has an endpoint of its own.
+fn asked(ask: &Ask) -> NewRequest {
+    let Ask { person, login, place, sudo, duration, start, reason, extends: _ } = ask.clone();
+    NewRequest { person: Some(person), login, place, sudo, duration, start, reason }
+}
+
+/// The decision is the one that the policy makes, as it is written into the log.
+fn explained(told: wire::Explanation) -> Explained {
+    let wire::Explanation { covered_until, grants, decision, approvers, obstacles } = told;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let verdict = &decision["verdict"];
+    let missing = &verdict["pending"]["missing"];
+    let said = if let Some(why) = verdict["deny"]["why"].as_str() {
+        Said::No(why.to_owned())
+    } else if let Some(needed) = missing.as_array() {
+        let words = needed.iter().map(|one| format!("{} of {}", one["count"], text(&one["from"])));
+        Said::Missing(words.collect::<Vec<_>>().join(", "))
+    } else {
+        Said::Yes
+    };
+    let role = decision["role"].as_str().map(str::to_owned);
+    let considered = decision["considered"].as_array().cloned().unwrap_or_default();
+    let others = considered
+        .iter()
+        .map(|one| (text(&one["role"]), text(&one["finding"])))
+        .filter(|(other, _)| Some(other) != role.as_ref())
+        .collect();
+    let standing = Standing { said, missing: missing.clone(), approvers };
+    Explained { covered_until, grants, standing, role, others, obstacles, decision }
 }
