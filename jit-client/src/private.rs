@@ -51,7 +51,7 @@ pub fn write(path: &Path, content: &str) -> Result<()> {
     std::fs::rename(&part, path).map_err(failed)
 }
 
-/// Reads a file that only its user can read; none where there is none.
+/// Reads a file that only its user can read; none where there is none, or it is somebody else's.
 ///
 /// # Errors
 /// Misconfigured when others can read it, or it is too large or unreadable.
@@ -60,7 +60,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<String>> {
         |e: io::Error| Error::misconfigured(format!("{} can't be read: {e}", path.display()));
     let opened = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_CLOEXEC).open(path);
     let file = match opened {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Ok(None);
+        }
         opened => opened.map_err(failed)?,
     };
     let meta = file.metadata().map_err(failed)?;

@@ -96,10 +96,12 @@ impl Reach {
         if socket.exists() {
             return Ok(Reach::Socket(socket, account()?));
         }
-        Ok(Reach::Nowhere(
-            Error::refused("jitctl has to be run by root, or to have joined an authority")
-                .next("On the authority put sudo before it. Elsewhere: jitctl join 'jit://…'"),
-        ))
+        let next = if path.exists() {
+            "Put sudo before it."
+        } else {
+            "Put sudo before it. On your own machine: jitctl join 'jit://…'"
+        };
+        Ok(Reach::Nowhere(Error::refused("jitctl has to be run by root").next(next)))
     }
 
     /// Who acts unless somebody is named.

@@ -42,7 +42,6 @@ impl There {
         There { client, me, key }
     }
 
-
     /// What calls.
     pub fn client(&self) -> &Client {
         &self.client
