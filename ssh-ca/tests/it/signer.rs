@@ -79,7 +79,7 @@ fn who_asks_at_the_local_socket_is_whom_the_kernel_says() {
 
 fn approved(served: &Served, id: &jit_core::id::GrantId) {
     // Whoever decides does it in another process, such as jitctl.
-    let why = Reason::parse("no").unwrap();
+    let why = Reason::parse("INC-2 not now").unwrap();
     served.desk.authority.deny(id, &Actor::Root, Some(&why)).unwrap();
 }
 
