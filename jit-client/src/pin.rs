@@ -2,11 +2,13 @@
 //! certificate that is renewed with the same key keeps the pin.
 
 use std::fmt;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jit_core::{Error, Result};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use webpki::EndEntityCert;
 
@@ -40,6 +42,17 @@ impl Pin {
             .map_err(|e| Error::invalid(format!("that is no certificate: {e}")))?;
         let key = certificate.subject_public_key_info();
         Ok(Pin(Sha256::digest(&key).into()))
+    }
+
+    /// The pin of the first certificate in a PEM file.
+    ///
+    /// # Errors
+    /// Misconfigured when there is none.
+    pub fn of_file(file: &Path) -> Result<Self> {
+        let certificate = CertificateDer::from_pem_file(file).map_err(|e| {
+            Error::misconfigured(format!("{} holds no certificate: {e}", file.display()))
+        })?;
+        Pin::of(&certificate)
     }
 }
 

@@ -14,10 +14,8 @@ use crate::line::There;
 use crate::output::Output;
 use crate::prompt;
 
-/// Where the socket is unless the configuration says otherwise.
-const RUN_DIR: &str = "/run/jit";
-/// The socket's name.
-const SOCKET: &str = "api.sock";
+/// Where the socket is, unless the configuration says otherwise.
+const SOCKET: &str = "/run/jit-signer/api.sock";
 
 /// Where a command goes.
 #[derive(Clone, Debug)]
@@ -91,8 +89,8 @@ impl Reach {
             return Ok(Reach::Here);
         }
         let path = config.unwrap_or(Path::new(DEFAULT_PATH));
-        let run_dir = Config::load(path).map_or_else(|_| RUN_DIR.into(), |config| config.run_dir);
-        let socket = run_dir.join(SOCKET);
+        let socket =
+            Config::load(path).map_or_else(|_| SOCKET.into(), |config| config.api_socket());
         if socket.exists() {
             return Ok(Reach::Socket(socket, account()?));
         }

@@ -1,6 +1,9 @@
 //! An endpoint of the interface, called in this process: for what has no verb of its own here.
 
+use std::path::Path;
+
 use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
+use jit_client::Pin;
 use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
@@ -10,6 +13,8 @@ use jit_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use ssh_key::public::KeyData;
 
+/// Where `ssh-ca init --serve` puts the server's certificate, unless the configuration says so.
+const CERTIFICATE: &str = "/etc/jit/tls/cert.pem";
 /// The name under which events go to syslog.
 const PROCESS: &str = "jitctl";
 
@@ -32,7 +37,9 @@ where
         peer: Peer::Process,
     };
     let unread = |e: serde_json::Error| Error::unavailable(format!("no answer: {e}"));
-    match Office::new(own, Box::new(NoIssuer)).answer(&asked, false) {
+    let pin = pin(authority)?;
+    let office = Office::new(own, Box::new(NoIssuer)).pinned(move || Some(pin.to_string()));
+    match office.answer(&asked, false) {
         Turn::Answer(answer) if answer.status < 300 => {
             serde_json::from_slice(&answer.body).map_err(unread)
         }
@@ -42,6 +49,15 @@ where
         }
         Turn::Wait { .. } => Err(Error::unavailable("it would have to be waited for")),
     }
+}
+
+/// The pin of the certificate with which this machine serves.
+fn pin(authority: &Authority) -> Result<Pin> {
+    let serve = authority.config().serve.as_ref().ok_or_else(|| {
+        Error::refused("this machine does not serve an authority, so nobody can join it")
+            .next("ssh-ca init --serve NAME, NAME being that by which clients reach this machine.")
+    })?;
+    Pin::of_file(serve.cert_file.as_deref().unwrap_or(Path::new(CERTIFICATE)))
 }
 
 /// This process holds no CA key.

@@ -13,4 +13,5 @@ mod enrolment;
 mod hooks;
 mod hostile;
 mod recovery;
+mod remote;
 mod trouble;
