@@ -3,13 +3,15 @@
 mod breakglass;
 mod grants;
 mod recovery;
+mod remote;
 mod target;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use jit_core::authority::Which;
 use jit_core::config::DEFAULT_PATH;
 use jit_core::hook::Filter;
@@ -24,6 +26,7 @@ pub use grants::{
     Show, Terms, Withdraw,
 };
 pub use recovery::{Backup, Restore};
+pub use remote::{Cert, Join, Ssh, SshConfig};
 pub use target::Target;
 
 use crate::output::Output;
@@ -46,12 +49,20 @@ Exit codes:
 A new machine:
   jitctl setup
   ssh in from a new terminal, and there: sudo jitctl setup --confirm
-  jitctl doctor"
+  jitctl doctor
+
+Your own machine, with an invitation from an admin:
+  jitctl join 'jit://…'
+  jitctl ssh web-1"
 )]
 pub struct Cli {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub config: PathBuf,
+    /// Which authority that was joined, by name or address; else the one of this machine, or the
+    /// one joined last
+    #[arg(long, global = true, value_name = "NAME")]
+    pub server: Option<String>,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -95,6 +106,20 @@ Examples:
     /// The policy file
     #[command(subcommand)]
     Policy(Policy),
+    /// Join an authority, as a person or as a host, by an invitation
+    Join(Join),
+    /// Log in to the authority: your key and a code; other commands ask for it by themselves
+    Login,
+    /// Forget the login
+    Logout,
+    /// Show who you are to which authority, and until when
+    Whoami,
+    /// Get a certificate for the access that you have
+    Cert(Cert),
+    /// Connect to a host by ssh, asking for access where there is none
+    Ssh(Ssh),
+    /// Have plain ssh get certificates by itself
+    SshConfig(SshConfig),
     /// File a request for somebody
     Request(Request),
     /// Change a request that nobody has decided yet
@@ -218,6 +243,16 @@ Examples:
         /// Who
         name: PersonName,
     },
+    /// Invite a person to join from their own machine, with a key and an app of theirs
+    #[command(after_help = "\
+Prints a line to send to them; it is good once, for a day.
+
+Example:
+  jitctl user invite alice")]
+    Invite {
+        /// Who
+        name: PersonName,
+    },
     /// Suspend a person: no login, request or approval counts until they are resumed
     Suspend {
         /// Who
@@ -318,6 +353,16 @@ pub enum Host {
     List,
     /// Show a host
     Show {
+        /// Which
+        name: HostName,
+    },
+    /// Invite a host to join
+    #[command(after_help = "\
+Prints the command to run on it as root; it is good once, for a day.
+
+Example:
+  jitctl host invite web-2")]
+    Invite {
         /// Which
         name: HostName,
     },
@@ -463,9 +508,27 @@ the time between can then come again: set the clock instead if it is the clock t
     },
 }
 
-/// Reads the command line; what can't be read is told, and the exit code given back.
-pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| match error.kind() {
+/// Reads the command line. Who acts is `me` unless somebody is named; without a `me`, as for root on
+/// the authority's machine, it has to be said.
+///
+/// # Errors
+/// What can't be read; see [`exit`].
+pub fn parse(arguments: &[OsString], me: Option<&PersonName>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if let Some(me) = me {
+        for verb in ["request", "inbox", "approve", "withdraw", "edit", "deny", "cancel", "shorten"]
+        {
+            command = command.mut_subcommand(verb, |verb| {
+                verb.mut_arg("person", |as_| as_.required(false).default_value(me.to_string()))
+            });
+        }
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// Tells what can't be read, or helps; how the program ends then.
+pub fn exit(error: &clap::Error, output: Output) -> ExitCode {
+    match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A reader who has gone is no error.
             let _ = error.print();
@@ -476,12 +539,11 @@ pub fn parse() -> Result<Cli, ExitCode> {
             ExitCode::from(Kind::Invalid.exit_code())
         }
         _ => {
-            let error = told(&error);
-            let json = std::env::args_os().any(|argument| argument == "--json");
-            Output::new(json).error(&error);
+            let error = told(error);
+            output.error(&error);
             ExitCode::from(error.kind().exit_code())
         }
-    })
+    }
 }
 
 /// A usage error in our own words, where it is one of ours, else in clap's.
@@ -505,7 +567,6 @@ fn told(error: &clap::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_declaration_is_sound() {

@@ -1,9 +1,11 @@
 //! The commands, a file for each noun. Each asks the authority and prints what came of it.
 
+mod access;
 mod approve;
 mod audit;
 mod backup;
 mod breakglass;
+mod cert;
 mod change;
 mod decide;
 mod doctor;
@@ -12,7 +14,10 @@ mod grant;
 mod hooks;
 mod host;
 mod inbox;
+mod invite;
+mod join;
 mod list;
+mod login;
 mod mfa;
 mod policy;
 mod program;
@@ -20,6 +25,8 @@ mod request;
 mod restore;
 mod sessions;
 mod setup;
+mod ssh;
+mod sshconfig;
 mod status;
 mod user;
 
@@ -29,10 +36,13 @@ use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
+use jit_core::syslog::Syslog;
 use jit_core::{Error, Kind, Result};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Host, User};
+use crate::line::{Line, Way};
 use crate::output::{Exit, Output, joined};
+use crate::reach::{self, Reach};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "jitctl";
@@ -49,12 +59,39 @@ pub struct Desk {
 ///
 /// # Errors
 /// Whatever the command fails with.
-pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
+pub fn run(cli: &Cli, reach: &Reach, output: Output) -> Result<Exit> {
     match &cli.command {
         Command::Completions { shell } => return program::completions(*shell),
         Command::Man { directory } => return program::man(directory, output),
+        Command::Join(join) => return join::run(join, output),
+        Command::Login => return login::login(reach, output),
+        Command::Logout => return login::logout(reach, output),
+        Command::Whoami => return login::whoami(reach, output),
+        Command::Cert(cert) => return cert::run(reach, cert, output),
+        Command::Ssh(ssh) => return ssh::run(reach, ssh, output),
+        Command::SshConfig(config) => return sshconfig::run(reach, config, output),
         _ => {}
     }
+    match reach {
+        Reach::Here => here(cli, output),
+        Reach::Socket(socket, me) => anywhere(&cli.command, || {
+            Ok(Line { way: Way::There(Box::new(reach::by_socket(socket, me))), output })
+        })
+        .unwrap_or_else(|| Err(for_root())),
+        Reach::Joined(profile) => anywhere(&cli.command, || {
+            Ok(Line { way: Way::There(Box::new(reach::joined(profile, output, false)?)), output })
+        })
+        .unwrap_or_else(|| Err(for_root())),
+        Reach::Nowhere(error) => Err(error.clone()),
+    }
+}
+
+fn for_root() -> Error {
+    Error::refused("this is for root on the authority's machine").next("There: sudo jitctl …")
+}
+
+/// Runs a command on the authority's machine.
+fn here(cli: &Cli, output: Output) -> Result<Exit> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::refused("jitctl has to be run by root").next("Put sudo before it."));
     }
@@ -68,16 +105,22 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Policy(command) => return policy::run(&path, command, output),
         _ => {}
     }
-    let desk = Desk { authority: open(&path)?, output };
-    if let Ok(Some(trouble)) = desk.authority.policy_trouble() {
-        output.remark(&format!("warning: {trouble}"));
-    }
-    let done = with(&desk, &path, &cli.command);
+    let opened = || {
+        let authority = open(&path)?;
+        if let Ok(Some(trouble)) = authority.policy_trouble() {
+            output.remark(&format!("warning: {trouble}"));
+        }
+        Ok(authority)
+    };
+    let line = || Ok(Line { way: Way::Here(Box::new(opened()?)), output });
+    let done = anywhere(&cli.command, line)
+        .unwrap_or_else(|| with(&Desk { authority: opened()?, output }, &path, &cli.command));
     // Whoever typed it need not be whoever watches over what was edited by hand.
     if let Err(error) = &done
         && error.kind() == Kind::Tampered
+        && let Ok(config) = Config::load(&path)
     {
-        desk.authority.syslog().trouble(&error.to_string());
+        Syslog::new(PROCESS, config.syslog_socket).trouble(&error.to_string());
     }
     done
 }
@@ -89,33 +132,37 @@ fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
         Command::User(command) => user::run(desk, command),
         Command::Mfa(command) => mfa::run(desk, command),
         Command::Host(command) => host::run(desk, command),
-        Command::Request(request) => request::run(desk, request),
-        Command::Extend(extend) => request::extend(desk, extend),
-        Command::Edit(edit) => change::edit(desk, edit),
-        Command::Inbox(inbox) => inbox::run(desk, inbox),
-        Command::Approve(approve) => approve::run(desk, approve),
-        Command::Withdraw(withdraw) => change::withdraw(desk, withdraw),
-        Command::Deny(deny) => decide::deny(desk, deny),
-        Command::Cancel(cancel) => decide::cancel(desk, cancel),
-        Command::Grant(grant) => grant::run(desk, grant),
-        Command::Shorten(shorten) => change::shorten(desk, shorten),
-        Command::Revoke(revoke) => grant::revoke(desk, revoke),
-        Command::List(filter) => list::run(desk, filter),
-        Command::Show(show) => list::show(desk, show),
-        Command::Explain(question) => explain::run(desk, question),
         Command::Sessions => sessions::run(desk),
         Command::BreakGlass(command) => breakglass::run(desk, command),
         Command::Audit(command) => audit::run(desk, command),
         Command::Hooks(command) => hooks::run(desk, path, command),
         Command::Clock(command) => audit::clock(desk, command),
         Command::Backup(backup) => backup::run(desk, path, backup),
-        Command::Setup(_)
-        | Command::Doctor
-        | Command::Restore(_)
-        | Command::Policy(_)
-        | Command::Completions { .. }
-        | Command::Man { .. } => unreachable!("handled above"),
+        _ => Err(for_root()),
     }
+}
+/// Runs a command that works on every line to an authority; nothing where it is none of those.
+fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Result<Exit>> {
+    let run: Box<dyn FnOnce(&Line) -> Result<Exit> + '_> = match command {
+        Command::Request(request) => Box::new(|line| request::run(line, request)),
+        Command::Extend(extend) => Box::new(|line| request::extend(line, extend)),
+        Command::Edit(edit) => Box::new(|line| change::edit(line, edit)),
+        Command::Inbox(inbox) => Box::new(|line| inbox::run(line, inbox)),
+        Command::Approve(approve) => Box::new(|line| approve::run(line, approve)),
+        Command::Withdraw(withdraw) => Box::new(|line| change::withdraw(line, withdraw)),
+        Command::Deny(deny) => Box::new(|line| decide::deny(line, deny)),
+        Command::Cancel(cancel) => Box::new(|line| decide::cancel(line, cancel)),
+        Command::Grant(grant) => Box::new(|line| grant::run(line, grant)),
+        Command::Shorten(shorten) => Box::new(|line| change::shorten(line, shorten)),
+        Command::Revoke(revoke) => Box::new(|line| grant::revoke(line, revoke)),
+        Command::List(filter) => Box::new(|line| list::run(line, filter)),
+        Command::User(User::Invite { name }) => Box::new(|line| invite::person(line, name)),
+        Command::Host(Host::Invite { name }) => Box::new(|line| invite::host(line, name)),
+        Command::Show(show) => Box::new(|line| list::show(line, show)),
+        Command::Explain(question) => Box::new(|line| explain::run(line, question)),
+        _ => return None,
+    };
+    Some(open().and_then(|line| run(&line)))
 }
 
 /// Opens the authority, whose store only `setup` makes: one that is gone must be noticed.

@@ -6,20 +6,29 @@ mod cli;
 mod commands;
 mod grants;
 mod hooksecrets;
+mod line;
 mod output;
 mod place;
 mod prompt;
+mod reach;
 mod scratch;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let reach = match reach::Reach::of(&reach::Early::of(&arguments)) {
+        Ok(reach) => reach,
+        // Told once the command line is known to be right, and a command needs it.
+        Err(error) => reach::Reach::Nowhere(error),
+    };
+    let cli = match cli::parse(&arguments, reach.me()) {
         Ok(cli) => cli,
-        Err(code) => return code,
+        Err(error) => return cli::exit(&error, output::Output::new(json)),
     };
     let output = output::Output::new(cli.json);
-    match commands::run(&cli, output) {
+    match commands::run(&cli, &reach, output) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output.error(&error);

@@ -7,8 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 9] =
-    ["jit-core", "jit-api", "pam_jit", "ssh-ca", "jitctl", "jitd", "jit-hooks", "tests", "xtask"];
+const CRATES: [&str; 10] = [
+    "jit-core",
+    "jit-api",
+    "pam_jit",
+    "ssh-ca",
+    "jitctl",
+    "jitd",
+    "jit-client",
+    "jit-hooks",
+    "tests",
+    "xtask",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -88,21 +98,19 @@ fn the_module_has_no_async_runtime_no_tls_and_only_the_core() {
 }
 
 #[test]
-<<<<<<< HEAD
-fn the_network_is_for_one_program() {
-    assert!(tree("jit-hooks").contains("rustls "), "cargo tree said something else");
-    for package in ["jit-core", "jit-api", "jitctl", "jitd", "ssh-ca"] {
-=======
 fn the_network_is_for_few_programs() {
-    for package in ["jit-hooks", "ssh-ca"] {
+    for package in ["jit-hooks", "jit-client", "ssh-ca"] {
         assert!(tree(package).contains("rustls "), "cargo tree said something else");
     }
-    for package in ["jit-core", "jitctl", "jitd"] {
->>>>>>> serve
+    for package in ["jit-core", "jit-api", "jitd"] {
         let tree = tree(package);
         for forbidden in ["rustls", "ureq", "openssl", "jit-hooks ", "tokio", "ssh-ca "] {
             assert!(!tree.contains(forbidden), "{forbidden} in {package}:\n{tree}");
         }
+    }
+    // jitctl gets there by jit-client alone, and waits without a runtime.
+    for forbidden in ["tokio", "openssl", "jit-hooks ", "ssh-ca "] {
+        assert!(!tree("jitctl").contains(forbidden), "{forbidden} in jitctl");
     }
     // Only `ssh-ca serve` speaks TLS: neither the signer nor what sshd runs knows the word.
     for file in files_with(&["rustls", "tokio_rustls"]) {

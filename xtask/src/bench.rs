@@ -24,10 +24,7 @@ pub fn run() -> Result<()> {
     bench.memory()?;
     module_size()?;
     grant_check()?;
-<<<<<<< HEAD
     decisions()?;
-    signing()
-=======
     signing()?;
     serving()
 }
@@ -38,7 +35,6 @@ pub fn serving() -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["bench", "--quiet", "--locked", "-p", "ssh-ca", "--bench", "serve"]);
     said(cargo)
->>>>>>> serve
 }
 
 struct Bench {

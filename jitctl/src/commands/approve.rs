@@ -6,16 +6,15 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use jit_core::authority::Deed;
-use jit_core::grant::{Evidence, Grant, Yes};
-use jit_core::policy::Verdict;
-use jit_core::store::GrantFilter;
-use jit_core::{Error, Result};
+use jit_core::grant::Grant;
+use jit_core::{Error, Kind, Result};
 
-use super::{Desk, request};
+use super::request;
 use crate::cli::Approve;
 use crate::grants;
+use crate::line::standing::Said;
+use crate::line::{Line, Proof, Which};
 use crate::output::{Exit, joined};
-use crate::prompt;
 
 /// How many of the requester's latest grants are shown to whoever approves.
 const RECENT: u32 = 5;
@@ -23,10 +22,10 @@ const RECENT: u32 = 5;
 const LARGEST: u64 = 8192;
 
 /// Runs `jitctl approve`.
-pub fn run(desk: &Desk, approve: &Approve) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn run(line: &Line, approve: &Approve) -> Result<Exit> {
+    let Line { way, output } = line;
     let Approve { id, person, most, signature } = approve;
-    let asked = authority.could(Deed::Approve, id, person)?;
+    let asked = way.could(Deed::Approve, id, person)?;
     if let Some(most) = most.filter(|most| *most > asked.ask().duration) {
         return Err(Error::refused(format!(
             "{id} asks for {} only, not {most}",
@@ -34,25 +33,17 @@ pub fn run(desk: &Desk, approve: &Approve) -> Result<Exit> {
         ))
         .next("Approve it for as long as is asked for, or shorter."));
     }
-    show(desk, &asked)?;
-    // Bound to what was shown: edited meanwhile, it is approved by nobody.
-    let to = asked.digest(*most)?;
-    let evidence = match signature {
-        Some(file) => Evidence::Signature { sshsig: read(file)? },
-        None => {
-            let length = most.map(|most| format!(", {most} of it")).unwrap_or_default();
-            let typed = prompt::code(&format!("Verification code for {person}{length}: "))?;
-            authority.prove_approval(person, typed.expose(), id, &to)?
-        }
+    show(line, &asked)?;
+    let proof = match signature {
+        Some(file) => Proof::Signature(read(file)?),
+        None => Proof::Wanted,
     };
-    let (grant, decision) = authority.approve(id, person, &Yes { to, most: *most, evidence })?;
-    let now = authority.now()?;
-    if let Verdict::Pending { missing } = &decision.verdict {
-        let (_, approvers) = authority.missing(&grant)?;
+    let (grant, standing) = way.approve(&asked, person, *most, proof)?;
+    let now = way.now()?;
+    if let Said::Missing(missing) = &standing.said {
         let text = format!(
-            "{person} approves {id}; still missing: {}.\n{}",
-            request::missing(missing),
-            request::next(&grant, &approvers)
+            "{person} approves {id}; still missing: {missing}.\n{}",
+            request::next(line, &grant, &standing.approvers)
         );
         output.answer(text, || grants::json(&grant, now))?;
         return Ok(Exit::Pending);
@@ -76,28 +67,39 @@ fn read(file: &Path) -> Result<String> {
 }
 
 /// What an approver should know before saying yes.
-fn show(desk: &Desk, asked: &Grant) -> Result<()> {
-    let Desk { authority, output } = desk;
+fn show(line: &Line, asked: &Grant) -> Result<()> {
+    let Line { way, output } = line;
     if output.is_json() {
         return Ok(());
     }
     let name = &asked.ask().person;
-    let filter = GrantFilter {
+    let which = Which {
         person: Some(name.clone()),
+        over: true,
         limit: Some(RECENT + 1),
-        ..GrantFilter::default()
+        ..Which::default()
     };
-    let (mut recent, now) = authority.grants(&filter)?;
-    recent.retain(|grant| grant.id() != asked.id());
-    recent.truncate(RECENT as usize);
+    let recent = match way.grants(&which) {
+        Ok((recent, _)) => Some(recent),
+        // There, approvers who are no admins see what is to be approved, and no more.
+        Err(error) if error.kind() == Kind::Refused && !way.is_here() => None,
+        Err(error) => return Err(error),
+    };
+    let now = way.now()?;
     let mut text = grants::details(asked, now);
-    let groups = authority.person(name)?.groups;
-    text.push_str(&format!("\n{name} is in these groups: {}.\n", joined(&groups, ", ")));
-    if recent.is_empty() {
-        text.push_str(&format!("{name} had no grant before.\n"));
-    } else {
-        text.push_str(&format!("The last of {name}:\n"));
-        text.push_str(&grants::rows(&recent, now));
+    text.push('\n');
+    if let Some(groups) = way.groups(name)? {
+        text.push_str(&format!("{name} is in these groups: {}.\n", joined(&groups, ", ")));
+    }
+    if let Some(mut recent) = recent {
+        recent.retain(|grant| grant.id() != asked.id());
+        recent.truncate(RECENT as usize);
+        if recent.is_empty() {
+            text.push_str(&format!("{name} had no grant before.\n"));
+        } else {
+            text.push_str(&format!("The last of {name}:\n"));
+            text.push_str(&grants::rows(&recent, now));
+        }
     }
     output.say(text)
 }

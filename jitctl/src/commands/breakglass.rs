@@ -1,6 +1,7 @@
 //! `jitctl break-glass`: codes for the day when nobody can approve, and what they were used for.
 
 use jit_core::Result;
+use jit_core::authority::Authority;
 use jit_core::breakglass::{Use, spoken};
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Desk, decide};
 use crate::cli::BreakGlass as Command;
-use crate::output::{Exit, joined, table};
+use crate::output::{Exit, Output, joined, table};
 
 /// Runs `jitctl break-glass`.
 pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
@@ -26,8 +27,7 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
 }
 
 /// Says beside the answer of another command that a use waits for its review.
-pub(super) fn remark(desk: &Desk) -> Result<()> {
-    let Desk { authority, output } = desk;
+pub(super) fn remark(authority: &Authority, output: Output) -> Result<()> {
     let glass = authority.break_glass_uses()?;
     if let Some(last) = glass.unreviewed().filter(|_| !output.is_json()) {
         output.remark(&format!(
@@ -126,7 +126,7 @@ fn review(desk: &Desk, id: &GrantId, reviewer: Option<&PersonName>, note: &Reaso
             last.until.local(),
             last.reason
         ))?;
-        decide::prove(desk, name, &format!("review break-glass use {id}"))?;
+        decide::prove_here(&desk.authority, name, &format!("review break-glass use {id}"))?;
     }
     let used = authority.review_break_glass(id, &by, note)?;
     let left = authority.break_glass_uses()?.codes_left();

@@ -2,54 +2,63 @@
 //! code, or of root.
 
 use jit_core::Result;
-use jit_core::authority::Deed;
+use jit_core::authority::{Authority, Deed};
 use jit_core::grant::{Actor, Grant};
 use jit_core::name::PersonName;
 
-use super::Desk;
 use crate::cli::{Cancel, Deny};
 use crate::grants;
+use crate::line::{Line, Way};
 use crate::output::Exit;
 use crate::prompt;
 
 /// Runs `jitctl deny`.
-pub fn deny(desk: &Desk, deny: &Deny) -> Result<Exit> {
-    let actor = decider(desk, Deed::Deny, deny.person.as_ref(), &deny.id, "deny")?;
-    let grant = desk.authority.deny(&deny.id, &actor, deny.reason.as_ref())?;
-    told(desk, &grant)
+pub fn deny(line: &Line, deny: &Deny) -> Result<Exit> {
+    let actor = decider(line, Deed::Deny, deny.person.as_ref(), &deny.id, "deny")?;
+    let grant = line.way.deny(&deny.id, &actor, deny.reason.as_ref())?;
+    told(line, &grant)
 }
 
 /// Runs `jitctl cancel`.
-pub fn cancel(desk: &Desk, cancel: &Cancel) -> Result<Exit> {
-    let actor = decider(desk, Deed::Cancel, cancel.person.as_ref(), &cancel.id, "cancel")?;
-    let grant = desk.authority.cancel(&cancel.id, &actor)?;
-    told(desk, &grant)
+pub fn cancel(line: &Line, cancel: &Cancel) -> Result<Exit> {
+    let actor = decider(line, Deed::Cancel, cancel.person.as_ref(), &cancel.id, "cancel")?;
+    let grant = line.way.cancel(&cancel.id, &actor)?;
+    told(line, &grant)
 }
 
 /// Root, or the person named, once that is proved.
 pub(super) fn decider(
-    desk: &Desk,
+    line: &Line,
     deed: Deed,
     person: Option<&PersonName>,
     id: &jit_core::id::GrantId,
     verb: &str,
 ) -> Result<Actor> {
     let Some(person) = person else { return Ok(Actor::Root) };
-    desk.authority.could(deed, id, person)?;
-    prove(desk, person, &format!("{verb} {id}"))?;
+    line.way.could(deed, id, person)?;
+    prove(line, person, &format!("{verb} {id}"))?;
     Ok(Actor::Person(person.clone()))
 }
 
 /// Asks for the person's code, and checks it.
-pub(super) fn prove(desk: &Desk, person: &PersonName, what_for: &str) -> Result<()> {
+pub(super) fn prove(line: &Line, person: &PersonName, what_for: &str) -> Result<()> {
+    // There, whoever logged in has proved it.
+    match &line.way {
+        Way::Here(authority) => prove_here(authority, person, what_for),
+        Way::There(_) => Ok(()),
+    }
+}
+
+/// As [`prove`], on the authority's machine.
+pub(super) fn prove_here(authority: &Authority, person: &PersonName, what_for: &str) -> Result<()> {
     let typed = prompt::code(&format!("Verification code for {person}: "))?;
-    desk.authority.prove(person, typed.expose(), what_for)
+    authority.prove(person, typed.expose(), what_for)
 }
 
 /// Says where the grant stands now.
-pub(super) fn told(desk: &Desk, grant: &Grant) -> Result<Exit> {
-    let now = desk.authority.now()?;
+pub(super) fn told(line: &Line, grant: &Grant) -> Result<Exit> {
+    let now = line.way.now()?;
     let text = format!("{} is {}.", grant.id(), grant.phase(now));
-    desk.output.answer(text, || grants::json(grant, now))?;
+    line.output.answer(text, || grants::json(grant, now))?;
     Ok(Exit::Done)
 }

@@ -2,23 +2,25 @@
 
 use jit_core::Result;
 use jit_core::authority::RevokeWhich;
-use jit_core::grant::{Actor, Phase};
+use jit_core::grant::Phase;
 
-use super::{Desk, request};
+use super::request;
 use crate::cli::{Grant, Revoke};
 use crate::grants;
+use crate::line::{Line, Way};
 use crate::output::{Exit, count};
 
 /// Runs `jitctl grant`.
-pub fn run(desk: &Desk, grant: &Grant) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn run(line: &Line, grant: &Grant) -> Result<Exit> {
+    let Line { way, output } = line;
     let ask = request::ask(&grant.person, &grant.target, &grant.terms)?;
-    let given = authority.grant_alone(&Actor::Root, &ask)?;
-    let now = authority.now()?;
+    let given = way.grant_alone(&ask)?;
+    let now = way.now()?;
     let text = format!(
-        "{}\nThis went past the policy; the log says that root granted it alone.\n\
+        "{}\nThis went past the policy; the log says that {} granted it alone.\n\
          To take it back: jitctl revoke {} --reason TEXT",
         grants::outcome(&given, now),
+        given.requested_by(),
         given.id()
     );
     output.answer(text, || grants::json(&given, now))?;
@@ -26,8 +28,8 @@ pub fn run(desk: &Desk, grant: &Grant) -> Result<Exit> {
 }
 
 /// Runs `jitctl revoke`.
-pub fn revoke(desk: &Desk, revoke: &Revoke) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn revoke(line: &Line, revoke: &Revoke) -> Result<Exit> {
+    let Line { way, output } = line;
     let which = match (&revoke.id, &revoke.user, &revoke.host) {
         (Some(id), ..) => RevokeWhich::Id(id.clone()),
         (_, Some(user), _) => RevokeWhich::Person(user.clone()),
@@ -35,8 +37,8 @@ pub fn revoke(desk: &Desk, revoke: &Revoke) -> Result<Exit> {
         // The command line takes one of the four.
         (None, None, None) => RevokeWhich::All,
     };
-    let ended = authority.revoke(&which, &Actor::Root, &revoke.reason)?;
-    let now = authority.now()?;
+    let ended = way.revoke(&which, &revoke.reason)?;
+    let now = way.now()?;
     let revoked = ended.iter().filter(|grant| grant.phase(now) == Phase::Revoked).count();
     let denied = ended.len() - revoked;
     let mut text = format!("{} revoked", count(revoked as u64, "grant"));
@@ -47,7 +49,10 @@ pub fn revoke(desk: &Desk, revoke: &Revoke) -> Result<Exit> {
     if !ended.is_empty() {
         text.push_str(&grants::rows(&ended, now));
     }
-    if revoked > 0 && !authority.keeper_runs() {
+    if let Way::Here(authority) = way
+        && revoked > 0
+        && !authority.keeper_runs()
+    {
         output.remark(
             "jitctl: jitd does not run, so sessions that are open go on\n  systemctl start jitd",
         );

@@ -27,6 +27,8 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
                 value
             })?;
         }
+        // Works on every line to an authority.
+        Command::Invite { .. } => {}
         Command::List => {
             let hosts = authority.hosts()?;
             let here = &authority.config().host;

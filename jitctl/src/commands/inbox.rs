@@ -2,24 +2,25 @@
 
 use jit_core::Result;
 
-use super::Desk;
 use crate::cli::Inbox;
 use crate::grants;
+use crate::line::Line;
 use crate::output::Exit;
 
 /// Runs `jitctl inbox`.
-pub fn run(desk: &Desk, inbox: &Inbox) -> Result<Exit> {
+pub fn run(line: &Line, inbox: &Inbox) -> Result<Exit> {
     let Inbox { person } = inbox;
-    let (waiting, now) = desk.authority.inbox(person)?;
+    let (waiting, now) = line.way.inbox(person)?;
     let text = match waiting.last() {
         None => format!("Nothing waits for {person}."),
         // The oldest first: it lapses soonest.
         Some(oldest) => format!(
-            "{}Next: jitctl approve {} --as {person}",
+            "{}Next: jitctl approve {}{}",
             grants::rows(&waiting, now),
-            oldest.id()
+            oldest.id(),
+            line.by(person)
         ),
     };
-    desk.output.answer(text, || grants::json_list(&waiting, now))?;
+    line.output.answer(text, || grants::json_list(&waiting, now))?;
     Ok(Exit::Done)
 }

@@ -2,32 +2,28 @@
 
 use jit_core::Result;
 use jit_core::grant::Phase;
-use jit_core::policy::Verdict;
-use jit_core::store::GrantFilter;
 use serde_json::{Value, json};
 
-use super::{Desk, breakglass, request};
+use super::{breakglass, request};
 use crate::cli::{List, Show};
 use crate::grants;
+use crate::line::standing::Said;
+use crate::line::{Line, Way, Which};
 use crate::output::Exit;
 
 /// Runs `jitctl list`.
-pub fn run(desk: &Desk, list: &List) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn run(line: &Line, list: &List) -> Result<Exit> {
+    let Line { way, output } = line;
     let living = [Phase::Requested, Phase::Scheduled, Phase::Active];
     let over = list.all || list.state.is_some_and(|state| !living.contains(&state));
-    let host = list.host.as_ref().map(|name| authority.host(name)).transpose()?;
-    let filter = GrantFilter {
+    let which = Which {
+        state: list.state,
         person: list.user.clone(),
-        alive_at: if over { None } else { Some(authority.now()?) },
+        host: list.host.clone(),
+        over,
         limit: None,
     };
-    let (mut found, now) = authority.grants(&filter)?;
-    found.retain(|grant| {
-        let phase = grant.phase(now);
-        list.state.map_or(over || living.contains(&phase), |state| phase == state)
-            && host.as_ref().is_none_or(|host| host.is_at(&grant.ask().place))
-    });
+    let (found, now) = way.grants(&which)?;
     let text = match (found.as_slice(), over) {
         ([], true) => "There is no such grant.".to_owned(),
         ([], false) => "No such grant is undecided, scheduled or active.\n\
@@ -36,15 +32,17 @@ pub fn run(desk: &Desk, list: &List) -> Result<Exit> {
         (found, _) => grants::rows(found, now),
     };
     output.answer(text, || grants::json_list(&found, now))?;
-    breakglass::remark(desk)?;
+    if let Way::Here(authority) = way {
+        breakglass::remark(authority, *output)?;
+    }
     Ok(Exit::Done)
 }
 
 /// Runs `jitctl show`.
-pub fn show(desk: &Desk, show: &Show) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn show(line: &Line, show: &Show) -> Result<Exit> {
+    let Line { way, output } = line;
     let Show { id, canonical, most } = show;
-    let (grant, now) = authority.grant(id)?;
+    let (grant, now) = way.grant(id)?;
     if *canonical {
         let (text, digest) = (grant.canonical(*most)?, grant.digest(*most)?);
         output.answer(&text, || json!({ "canonical": text, "sha256": digest }))?;
@@ -56,19 +54,20 @@ pub fn show(desk: &Desk, show: &Show) -> Result<Exit> {
     match phase {
         Phase::Requested => {
             // Who can approve depends on things that may be broken; the grant itself is shown then.
-            match authority.missing(&grant) {
-                Ok((decision, approvers)) => {
-                    value["missing"] = json!(null);
-                    value["approvers"] = json!(approvers);
-                    match &decision.verdict {
-                        Verdict::Pending { missing } => {
-                            value["missing"] = json!(missing);
-                            let missing = request::missing(missing);
+            match way.standing(&grant) {
+                Ok(standing) => {
+                    value["missing"] = standing.missing.clone();
+                    value["approvers"] = json!(standing.approvers);
+                    match &standing.said {
+                        Said::Missing(missing) => {
                             text.push_str(&format!("Missing: {missing}. "));
-                            text.push_str(&request::next(&grant, &approvers));
+                            text.push_str(&request::next(line, &grant, &standing.approvers));
                         }
-                        Verdict::Allow => text.push_str("Nothing is missing by today's policy."),
-                        Verdict::Deny { why } => {
+                        Said::Open => {
+                            text.push_str(&request::next(line, &grant, &standing.approvers));
+                        }
+                        Said::Yes => text.push_str("Nothing is missing by today's policy."),
+                        Said::No(why) => {
                             value["denied_by_policy"] = json!(why);
                             text.push_str(&format!("The policy now says no: {why}."));
                         }

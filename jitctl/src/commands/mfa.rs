@@ -42,15 +42,19 @@ pub(super) fn enroll(desk: &Desk, name: &PersonName) -> Result<()> {
     let Desk { authority, output } = desk;
     let enrolment = authority.begin_enrolment(&Actor::Root, name)?;
     let uri = enrolment.otpauth_uri;
-    let sheet = SecretText::new(format!(
-        "{}\nScan this with an authenticator app, or give it this address:\n{}\n",
-        qr(&uri, std::io::stdout().is_terminal())?.expose(),
-        uri.expose()
-    ));
-    output.answer(sheet.expose(), || json!({ "otpauth_uri": uri.expose() }))?;
+    output.answer(sheet(&uri)?.expose(), || json!({ "otpauth_uri": uri.expose() }))?;
     let codes = confirmed(desk, name)?;
     let head = format!("{name}'s second factor is in use. Recovery codes:");
     output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))
+}
+
+/// What an authenticator app takes, as a QR code and as text.
+pub(super) fn sheet(uri: &SecretText) -> Result<SecretText> {
+    Ok(SecretText::new(format!(
+        "{}\nScan this with an authenticator app, or give it this address:\n{}\n",
+        qr(uri, std::io::stdout().is_terminal())?.expose(),
+        uri.expose()
+    )))
 }
 
 /// Asks for the first code until it is right.
@@ -88,7 +92,7 @@ fn qr(uri: &SecretText, on_terminal: bool) -> Result<SecretText> {
 }
 
 /// The codes on lines of their own, below `head`.
-fn recovery_sheet(head: &str, codes: &[SecretText]) -> SecretText {
+pub(super) fn recovery_sheet(head: &str, codes: &[SecretText]) -> SecretText {
     let mut sheet = format!("{head}\n");
     // Room for all of it at once: growing would leave copies behind.
     sheet.reserve(codes.len() * 32 + 128);
@@ -103,7 +107,7 @@ fn recovery_sheet(head: &str, codes: &[SecretText]) -> SecretText {
     SecretText::new(sheet)
 }
 
-fn codes_for_programs(codes: &[SecretText]) -> Value {
+pub(super) fn codes_for_programs(codes: &[SecretText]) -> Value {
     json!({ "recovery_codes": codes.iter().map(SecretText::expose).collect::<Vec<_>>() })
 }
 

@@ -36,7 +36,7 @@ pub fn run(desk: &Desk) -> Result<Exit> {
         });
         sessions.iter().map(for_programs).chain(exempt).collect()
     })?;
-    breakglass::remark(desk)?;
+    breakglass::remark(authority, *output)?;
     if !sessions.is_empty() && !authority.keeper_runs() {
         output.remark("jitctl: jitd does not run, so nothing ends them\n  systemctl start jitd");
     }

@@ -73,6 +73,6 @@ pub fn run(desk: &Desk) -> Result<Exit> {
             })),
         })
     })?;
-    breakglass::remark(desk)?;
+    breakglass::remark(&desk.authority, desk.output)?;
     Ok(Exit::Done)
 }

@@ -40,6 +40,8 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
             );
             output.answer(text, || for_programs(&person, &keys))?;
         }
+        // Works on every line to an authority.
+        Command::Invite { .. } => {}
         Command::List => list(desk)?,
         Command::Show { name } => show(desk, name)?,
         Command::Suspend { name } => {

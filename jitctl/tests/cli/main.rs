@@ -14,4 +14,5 @@ mod hooks;
 mod hostile;
 mod races;
 mod recovery;
+mod remote;
 mod trouble;

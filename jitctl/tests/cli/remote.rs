@@ -1,0 +1,245 @@
+//! The authority over the network, with the real server, and people on machines of their own: here,
+//! homes of their own. Needs `ssh-ca` beside `jitctl`: cargo build -p ssh-ca.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::desk::{Desk, JITCTL, Said, code};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// An authority that serves.
+struct Served {
+    desk: Desk,
+    daemons: Vec<Child>,
+}
+
+impl Served {
+    fn new() -> Self {
+        let desk = Desk::new();
+        // As /run is: others reach the sockets.
+        std::fs::set_permissions(desk.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut served = Served { desk, daemons: Vec::new() };
+        let made = served.ssh_ca(&["init", "--serve", &format!("localhost:{port}")]).output();
+        let made = made.unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        served.start();
+        served
+    }
+
+    fn ssh_ca(&self, arguments: &[&str]) -> Command {
+        let program = Path::new(JITCTL).with_file_name("ssh-ca");
+        assert!(program.exists(), "first: cargo build -p ssh-ca");
+        let mut command = Command::new(program);
+        command.arg("--config").arg(self.desk.file("jit.toml")).args(arguments);
+        command
+    }
+
+    fn start(&mut self) {
+        for daemon in ["signer", "serve"] {
+            let log = std::fs::File::create(self.desk.file(daemon)).unwrap();
+            let child = self.ssh_ca(&[daemon]).stdin(Stdio::null()).stderr(log).spawn().unwrap();
+            self.daemons.push(child);
+            let front = self.desk.file("run-signer/front.sock");
+            until("the signer listens", || front.exists());
+        }
+    }
+
+    fn kill(&mut self) {
+        for mut daemon in self.daemons.drain(..) {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+        let _ = std::fs::remove_file(self.desk.file("run-signer/front.sock"));
+    }
+
+    fn invitation(&self, name: &str) -> String {
+        let said = self.desk.run(&["user", "invite", name, "--json"]).code(0).json();
+        said["join"].as_str().unwrap().to_owned()
+    }
+
+    /// A machine of `name`'s, who has joined from it; their key has this passphrase.
+    fn joined(&self, name: &str, passphrase: &str) -> Laptop {
+        let laptop = Laptop::new(passphrase);
+        let mut child =
+            laptop.command(&["join", &self.invitation(name), "--json"]).spawn().unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        if line.is_empty() {
+            panic!("{:?}", child.wait_with_output().unwrap());
+        }
+        let first: Value = serde_json::from_str(&line).unwrap();
+        let uri = first["otpauth_uri"].as_str().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{}", code(uri, 0)).unwrap();
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
+        assert!(child.wait().unwrap().success());
+        let second: Value = serde_json::from_str(&rest).unwrap();
+        let codes = second["recovery_codes"].as_array().unwrap();
+        let codes = codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+        Laptop { codes, ..laptop }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Somebody's own machine.
+struct Laptop {
+    home: TempDir,
+    codes: Vec<String>,
+}
+
+impl Laptop {
+    fn new(passphrase: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".ssh")).unwrap();
+        let key = home.path().join(".ssh/id_ed25519");
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(&key);
+        assert!(keygen.status().unwrap().success());
+        // Types the passphrase, as nobody is there.
+        crate::desk::program(&home.path().join("askpass"), "#!/bin/sh\necho 'correct horse'\n");
+        Laptop { home, codes: Vec::new() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(JITCTL);
+        command.args(arguments).env_clear().current_dir("/");
+        command.env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+        command.env("SSH_ASKPASS", self.file("askpass")).env("SSH_ASKPASS_REQUIRE", "force");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// To the authority that was joined, whatever there is on this machine.
+    fn run(&self, arguments: &[&str]) -> Said {
+        self.type_in(arguments, "")
+    }
+
+    fn type_in(&self, arguments: &[&str], input: &str) -> Said {
+        said(self.spawn(arguments), input)
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        let arguments: Vec<&str> =
+            ["--server", "localhost"].iter().chain(arguments).copied().collect();
+        self.command(&arguments).spawn().unwrap()
+    }
+}
+
+fn said(mut child: Child, input: &str) -> Said {
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().expect("ended by a signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < LIMIT, "{what}: it did not come");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn two_people_on_their_own_machines_get_from_nothing_to_a_certificate() {
+    let served = Served::new();
+    let (alice, bob) = (served.joined("alice", ""), served.joined("bob", "correct horse"));
+    alice.type_in(&["login"], "000000").code(1).says("the login is not right");
+    alice.type_in(&["login"], &alice.codes[0]).code(0).says("alice is logged in to localhost");
+    let token = alice.file(".local/state/jit/localhost/token");
+    assert_eq!(std::fs::metadata(token).unwrap().permissions().mode() & 0o777, 0o600);
+    alice.run(&["whoami"]).code(0).says("authority  localhost (https://localhost:");
+    let ask = ["request", "deploy@web-1", "--for", "30m", "--reason", "INC-7", "--json"];
+    let asked = alice.run(&ask).code(0).json();
+    let id = asked["id"].as_str().unwrap();
+    assert_eq!((&asked["state"], &asked["person"]), (&"requested".into(), &"alice".into()));
+    // A certificate is for what is approved.
+    let cert = |more: &[&str]| alice.run(&[&["cert", "deploy@web-1"], more].concat());
+    cert(&["--quiet"]).code(1);
+    cert(&["--out", "/nowhere"]).code(1).says("no access to deploy@web-1 now");
+    alice.run(&["approve", id]).code(1);
+    alice.run(&["inbox", "--as", "bob"]).code(1);
+
+    // Bob's key is encrypted: his login makes one that proves what follows.
+    let inbox = bob.type_in(&["inbox"], &bob.codes[0]).code(0).says("alice   deploy@web-1");
+    inbox.says(&format!("Next: jitctl approve {id}\n"));
+    assert!(bob.file(".local/state/jit/localhost/proof.pub").exists());
+    bob.run(&["approve", id]).code(0).says("INC-7").says(&format!("{id} is active"));
+    let shown = served.desk.run(&["show", id, "--json"]).code(0).json();
+    assert_eq!(shown["approvals"][0]["proved_by"], "signature");
+    assert_eq!(shown["requested_by"], "alice");
+
+    let file = alice.file("deploy-cert.pub");
+    cert(&["--out", file.to_str().unwrap()]).code(0).says("A certificate for deploy@web-1");
+    let shown = Command::new("ssh-keygen").arg("-L").arg("-f").arg(&file).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("ssh-ed25519-cert-v01@openssh.com user certificate"), "{shown}");
+    assert!(shown.contains(id), "{shown}");
+    cert(&["--quiet"]).code(0);
+    let kept = alice.file(".local/state/jit/localhost/certs/deploy@web-1-cert.pub");
+    assert!(kept.exists());
+    alice.run(&["revoke", id, "--reason", "done"]).code(0).says("1 grant revoked");
+    cert(&["--quiet"]).code(1);
+    assert!(!kept.exists(), "what is revoked is not offered any more");
+    alice.run(&["logout"]).code(0);
+    alice.run(&["list"]).code(1).says("no code was given");
+}
+
+#[test]
+fn somebody_who_waits_is_told_although_the_server_was_killed_meanwhile() {
+    let mut served = Served::new();
+    let (alice, bob) = (served.joined("alice", ""), served.joined("bob", ""));
+    alice.type_in(&["login"], &alice.codes[0]).code(0);
+    bob.type_in(&["login"], &bob.codes[0]).code(0);
+    let ask = ["request", "deploy@web-1", "--for", "30m", "--reason", "INC-7"];
+    alice.run(&[&ask[..], &["--wait=1s"]].concat()).code(3);
+    let waiting = alice.spawn(&[&ask[..], &["--wait=5m", "--json"]].concat());
+    let inbox = || bob.run(&["inbox", "--json"]).code(0).json();
+    until("both wait", || inbox().as_array().unwrap().len() == 2);
+    let id = inbox()[0]["id"].as_str().unwrap().to_owned();
+    served.kill();
+    bob.run(&["inbox"]).code(5).says("can't be reached");
+    served.start();
+    bob.run(&["approve", &id]).code(0);
+    assert_eq!(said(waiting, "").code(0).json()["id"], id.as_str());
+}
+
+#[test]
+fn an_invitation_is_good_once_and_for_its_server_alone() {
+    let served = Served::new();
+    let text = served.invitation("alice");
+    let laptop = Laptop::new("");
+    let (head, _) = text.split_once("pin=").unwrap();
+    let foreign = format!("{head}pin={}", "A".repeat(43));
+    let join = |text: &str| said(laptop.command(&["join", text]).spawn().unwrap(), "");
+    join(&foreign).code(1).says("its key is not the one that is pinned");
+    join("jit://localhost/person/alice").code(2).says("it has no code");
+    // Given up before the first code: nothing counts, and nothing is kept.
+    join(&text).code(1).says("otpauth://totp/").says("no code was given");
+    assert!(!laptop.file(".config/jit/client.toml").exists());
+    let keys = served.desk.run(&["user", "key", "alice", "--list", "--json"]).code(0).json();
+    assert_eq!(keys.as_array().unwrap().len(), 1);
+}
