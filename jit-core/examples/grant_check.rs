@@ -59,7 +59,7 @@ fn measure(grants: u32) -> Result<f64> {
     let config = configuration(dir.path())?;
     fill(&config, grants)?;
     let authority = Authority::open(config, "bench", Opener::Login)?;
-    let who = Identity { person: PersonName::parse("p0")?, by: "the bench".into() };
+    let who = Identity { person: PersonName::parse("p0")?, by: "the bench".into(), factor: None };
     let attempt = Attempt {
         action: Action::Login,
         login: Login::parse("deploy")?,

@@ -19,6 +19,7 @@ pub mod grant;
 pub mod hook;
 pub mod host;
 pub mod id;
+pub mod link;
 pub mod login;
 pub mod name;
 pub mod outbox;

@@ -2,10 +2,12 @@
 //! the store itself and [`crate::authority::Authority`] answers; in a fleet the same questions go to
 //! `jitd`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::breakglass;
 use crate::cover::Cover;
 use crate::error::{Error, Result};
-use crate::factor::Verdict;
+use crate::factor::{ProvedFactor, Verdict};
 use crate::grant::{Action, Phase};
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
@@ -47,6 +49,8 @@ pub struct Identity {
     pub person: PersonName,
     /// How that is known, for the log.
     pub by: String,
+    /// The second factor that their certificate says they proved.
+    pub factor: Option<ProvedFactor>,
 }
 
 /// Whether they may come in.
@@ -64,7 +68,8 @@ pub enum Entry {
 }
 
 /// For how long access may be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Offer {
     /// Unless said otherwise.
     pub usual: Span,
@@ -73,7 +78,8 @@ pub struct Offer {
 }
 
 /// A request as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Standing {
     /// Its id.
     pub id: GrantId,
@@ -124,6 +130,13 @@ pub trait LoginService {
     /// # Errors
     /// Refused when nobody's, or when it can't be told.
     fn identify(&self, evidence: &Evidence<'_>, attempt: &Attempt) -> Result<Identity>;
+
+    /// Does a second factor that they proved elsewhere count, so that none is asked for? One that
+    /// their certificate names does where the configuration says so, while it is fresh.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    fn factor_counts(&self, who: &Identity, attempt: &Attempt) -> Result<bool>;
 
     /// Does this code prove their second factor? Works, and takes, the same for someone unknown:
     /// `who` is then the reason why they are.

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use file::{login_pattern, member};
 
@@ -98,6 +98,12 @@ impl Serialize for Member {
     }
 }
 
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        member(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// An account, or `{person}`: the account named like the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginPattern {
@@ -136,7 +142,7 @@ pub enum Approvals {
 }
 
 /// So many approvals from such people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needed {
     /// From whom.
     pub from: Member,

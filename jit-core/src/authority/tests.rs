@@ -1,6 +1,7 @@
 //! The verbs of the authority on a real store.
 
 mod evidence;
+mod fleet;
 mod life;
 mod reexamine;
 
