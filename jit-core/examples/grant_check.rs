@@ -131,7 +131,7 @@ fn grant(number: u32, now: Timestamp) -> Result<Grant> {
         extends: None,
         reason: Reason::parse("INC-1 a reason of a usual length")?,
     };
-    let terms = Terms { role: None, permissions: BTreeSet::new(), policy: String::new() };
+    let terms = Terms { permissions: BTreeSet::new(), ..Terms::of_root() };
     Grant::request(GrantId::random()?, ask, terms, Actor::Root, began, hour)?
         .approve(Way::Root, began)
 }

@@ -15,8 +15,10 @@ mod fleet;
 mod grants;
 mod hosts;
 mod identify;
+mod in_force;
 mod inbox;
 mod keeper;
+mod known;
 mod log;
 mod login;
 mod outbox;
@@ -51,7 +53,6 @@ use crate::grant::Actor;
 use crate::host::Host;
 use crate::name::{PersonName, Reason};
 use crate::person::Person;
-use crate::policy::Policy;
 use crate::seal::Vault;
 use crate::store::sqlite::{Opener, SqliteStore};
 use crate::store::{Mode, Store, Tx};
@@ -150,14 +151,6 @@ impl Authority {
     /// What seals secrets.
     pub fn vault(&self) -> &Vault {
         &self.vault
-    }
-
-    /// The policy as it stands in its file now.
-    ///
-    /// # Errors
-    /// Misconfigured, with file and line.
-    pub fn policy(&self) -> Result<Policy> {
-        Policy::load(&self.config.policy_file)
     }
 
     /// The time now, as far as the clock can be trusted.

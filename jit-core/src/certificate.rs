@@ -19,6 +19,8 @@ use crate::grant::{Permission, Window};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::name::{Login, PersonName, Place};
+use crate::restriction::Restrictions;
+use crate::restriction::{FORCE_COMMAND, ForcedCommand, Network, SOURCE_ADDRESS};
 use crate::time::Timestamp;
 
 /// The longest `SSH_AUTH_INFO_0` we read: sshd takes no key packet above 256 KiB, and one with 256
@@ -104,6 +106,8 @@ pub struct Specification {
     pub validity: Window,
     /// The extensions; a certificate without them permits nothing but to run commands.
     pub permissions: BTreeSet<Permission>,
+    /// The critical options.
+    pub restrictions: Restrictions,
 }
 
 /// The first factor that sshd reports as authenticated.
@@ -199,7 +203,7 @@ pub fn check(
     if !certificate.valid_principals().iter().any(|principal| accepted.contains(principal)) {
         return no(&format!("it is not for {login}@{}", host.name));
     }
-    if certificate.critical_options().iter().next().is_some() {
+    if restrictions(certificate).is_none() {
         return no("it has a critical option that we never issue");
     }
     let known =
@@ -209,6 +213,28 @@ pub fn check(
     }
     KeyId::parse(certificate.key_id())
         .map_err(|error| Error::refused(format!("certificate refused: {}", error.what())))
+}
+
+/// What the critical options hold to, in the one spelling that we issue; sshd enforces it.
+pub fn restrictions(certificate: &Certificate) -> Option<Restrictions> {
+    let mut found = Restrictions::default();
+    for (name, value) in certificate.critical_options().iter() {
+        match name.as_str() {
+            FORCE_COMMAND => found.force_command = Some(ForcedCommand::parse(value).ok()?),
+            SOURCE_ADDRESS => {
+                let networks = value.split(',').map(Network::parse);
+                found.source_addresses = networks.collect::<Result<_>>().ok()?;
+            }
+            _ => return None,
+        }
+    }
+    // Printing them again is the strictest check.
+    let again = found.critical_options();
+    let same = certificate.critical_options().len() == again.len()
+        && again
+            .iter()
+            .all(|(name, value)| certificate.critical_options().get(*name) == Some(value));
+    same.then_some(found)
 }
 
 #[cfg(test)]

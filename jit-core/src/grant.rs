@@ -39,6 +39,7 @@ pub use window::Window;
 use crate::error::{Error, Kind, Result};
 use crate::id::GrantId;
 use crate::name::{Login, PersonName, Place, Reason, RoleName};
+use crate::restriction::Restrictions;
 use crate::time::{Span, Timestamp};
 
 /// What is asked for.
@@ -72,9 +73,32 @@ pub struct Terms {
     pub role: Option<RoleName>,
     /// What sshd lets the session do.
     pub permissions: BTreeSet<Permission>,
+    /// What sshd holds the session to.
+    #[serde(default, skip_serializing_if = "Restrictions::is_empty")]
+    pub restrictions: Restrictions,
+    /// Whether approvers may shorten it.
+    #[serde(default = "shortening")]
+    pub shorten: bool,
     /// Which version of the policy; none where root granted it alone.
     #[serde(default)]
     pub policy: String,
+}
+
+fn shortening() -> bool {
+    true
+}
+
+impl Terms {
+    /// Those of what root grants alone.
+    pub fn of_root() -> Self {
+        Terms {
+            role: None,
+            permissions: [Permission::Pty].into(),
+            restrictions: Restrictions::default(),
+            shorten: true,
+            policy: String::new(),
+        }
+    }
 }
 
 /// Where a request came from that was filed at a prompt.

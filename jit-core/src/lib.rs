@@ -26,6 +26,7 @@ pub mod outbox;
 pub mod person;
 pub mod policy;
 pub mod process;
+pub mod restriction;
 pub mod rootfile;
 pub mod seal;
 pub mod secret;

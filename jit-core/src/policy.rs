@@ -2,7 +2,11 @@
 //! [`Policy::load`], decided by the pure function [`decide()`].
 
 mod decide;
+mod diff;
 mod file;
+mod hours;
+mod places;
+mod reason;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +17,20 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use file::{login_pattern, member};
 
-pub use decide::{Considered, Decision, Facts, Verdict, decide, eligible, may_approve};
+pub use decide::{
+    Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
+};
+pub use diff::difference;
+pub use file::version;
+pub use hours::Hours;
+pub use places::Places;
+pub use reason::{Pattern, ReasonRule};
 
 use crate::grant::Permission;
-use crate::name::{GroupName, Login, PersonName, Place, RoleName};
+use crate::name::{GroupName, Login, PersonName, RoleName};
 use crate::person::Person;
-use crate::time::Span;
+use crate::restriction::Restrictions;
+use crate::time::{Span, Timestamp};
 
 /// The rules in force. An empty one denies everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +39,23 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// What nobody gets, whatever a role says.
     pub denies: Vec<Deny>,
-    /// The first 12 hexadecimal digits of the file's SHA-256: which policy decided.
+    /// Which policy decided, as [`version()`] has it.
     pub version: String,
+}
+
+/// A policy as it took effect, kept so that one that does not parse changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// As [`Policy::version`].
+    pub version: String,
+    /// What the file held.
+    pub text: String,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// The version of the file that did not parse since, and is on the log as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Some people, some places, some accounts, and the terms on which they come together.
@@ -38,18 +65,50 @@ pub struct Role {
     pub name: RoleName,
     /// Who may ask.
     pub members: Vec<Member>,
-    /// Where.
-    pub hosts: Vec<Place>,
+    /// Where: in any of these.
+    pub hosts: Vec<Places>,
     /// As whom.
     pub logins: Vec<LoginPattern>,
     /// Whether sudo may be asked for.
     pub sudo: bool,
     /// The longest window.
     pub max_duration: Span,
+    /// How far ahead a window may start, where a time is asked for.
+    pub max_lead: Span,
+    /// What the reason must look like.
+    pub reason: ReasonRule,
+    /// When access may last: the window lies within.
+    pub hours: Option<Hours>,
+    /// How many grants of this role one person may have at a time.
+    pub max_active: Option<u32>,
     /// Whose yes it takes.
     pub approvals: Approvals,
+    /// Where one of these is met, nobody's yes is needed.
+    pub auto_approve: Vec<Condition>,
+    /// Whether approvers may shorten what was asked for.
+    pub shorten: bool,
     /// What sshd lets the session do.
     pub permissions: BTreeSet<Permission>,
+    /// What sshd holds the session to.
+    pub restrictions: Restrictions,
+}
+
+/// When a role says yes by itself: everything that is given is met. What is absent is met always,
+/// but sudo, which is approved so only where that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Who asks.
+    pub members: Option<Vec<Member>>,
+    /// Where.
+    pub hosts: Option<Vec<Places>>,
+    /// As whom.
+    pub logins: Option<Vec<LoginPattern>>,
+    /// When access lasts.
+    pub hours: Option<Hours>,
+    /// For how long at most, extensions included.
+    pub max_duration: Option<Span>,
+    /// Whether sudo is approved so, too.
+    pub sudo: bool,
 }
 
 /// A rule that wins over every role. A list that is absent matches everything; one of the three
@@ -59,7 +118,7 @@ pub struct Deny {
     /// Whom.
     pub members: Option<Vec<Member>>,
     /// Where.
-    pub hosts: Option<Vec<Place>>,
+    pub hosts: Option<Vec<Places>>,
     /// As whom.
     pub logins: Option<Vec<LoginPattern>>,
 }
@@ -139,6 +198,16 @@ pub enum Approvals {
     Automatic,
     /// All of these, by distinct people, never the requester. Not empty.
     People(Vec<Needed>),
+}
+
+impl Approvals {
+    /// Whether `person` is among those who are asked.
+    pub fn names(&self, person: &Person) -> bool {
+        match self {
+            Approvals::Automatic => false,
+            Approvals::People(needed) => needed.iter().any(|needed| needed.from.includes(person)),
+        }
+    }
 }
 
 /// So many approvals from such people.

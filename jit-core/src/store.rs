@@ -22,6 +22,7 @@ use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::AuditSession;
 use crate::session::Session;
 use crate::stay::Stay;
@@ -234,6 +235,11 @@ pub trait Tx {
     fn put_standing(&self, standing: &Standing) -> Result<()>;
     /// Forgets a hook.
     fn remove_standing(&self, hook: &HookName) -> Result<()>;
+
+    /// The last policy that took effect.
+    fn policy(&self) -> Result<Option<Accepted>>;
+    /// Replaces it.
+    fn put_policy(&self, policy: &Accepted) -> Result<()>;
 
     /// How a host and its authority stand to each other.
     fn link(&self, host: &HostName) -> Result<Option<Link>>;

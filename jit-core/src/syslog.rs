@@ -20,6 +20,9 @@ enum Level {
     Notice,
 }
 
+/// The longest line sent, in bytes: what the daemons take.
+const LONGEST: usize = 8 * 1024;
+
 /// Where lines go; connects anew for each, as logins are short-lived processes.
 #[derive(Clone, Debug)]
 pub struct Syslog {
@@ -51,6 +54,9 @@ impl Syslog {
 
     fn send(&self, line: &str, level: Level) {
         let Some(socket) = &self.socket else { return };
+        // A longer one, such as a large change of the policy, would be lost whole.
+        let cut = (0..=LONGEST.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+        let line = &line[..cut.unwrap_or(0)];
         let Ok(datagram) = UnixDatagram::unbound() else { return };
         if datagram
             .set_write_timeout(Some(PATIENCE))

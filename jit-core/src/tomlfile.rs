@@ -19,7 +19,7 @@ pub struct TomlFile {
 }
 
 /// The largest file we read: 1 MiB holds thousands of roles.
-const LARGEST: u64 = 1024 * 1024;
+pub const LARGEST: u64 = 1024 * 1024;
 
 impl TomlFile {
     /// Reads a file that only root may write.

@@ -337,7 +337,24 @@ Examples:
         /// The file to check; the one in force unless given
         file: Option<PathBuf>,
     },
-    /// Show the roles in force
+    /// Check that a policy decides as the cases in a file expect
+    #[command(after_help = "\
+A case is a [[case]] table: name, person, target ([LOGIN@]HOST), duration, sudo, reason, at (when it
+is decided), start, approvers; expect = \"allow\", \"pending\" or \"deny\"; and, where they are to be
+compared, role, missing, why (a part of it). [[person]] and [[host]] tables describe who and what
+there is; without any, those that are enrolled count.
+
+Examples:
+  jitctl policy test policy-cases.toml
+  jitctl policy test policy-cases.toml --policy new-policy.toml")]
+    Test {
+        /// The cases
+        file: PathBuf,
+        /// The policy to check; the one in force unless given
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Show the roles in force; for a person, what they could ask for and who could approve it
     Show {
         /// Only those that name this person
         person: Option<PersonName>,

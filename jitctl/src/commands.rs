@@ -68,6 +68,9 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
         _ => {}
     }
     let desk = Desk { authority: open(&path)?, output };
+    if let Ok(Some(trouble)) = desk.authority.policy_trouble() {
+        output.remark(&format!("warning: {trouble}"));
+    }
     match &cli.command {
         Command::Status => status::run(&desk),
         Command::User(command) => user::run(&desk, command),

@@ -38,6 +38,8 @@ pub fn json(grant: &Grant, now: Timestamp) -> Value {
         "reason": ask.reason,
         "role": grant.terms().role,
         "permissions": grant.terms().permissions,
+        "source_addresses": grant.terms().restrictions.source_addresses,
+        "force_command": grant.terms().restrictions.force_command,
         "requested_by": grant.requested_by(),
         "requested_at": grant.requested_at().rfc3339(),
         "revision": grant.revision(),
@@ -131,6 +133,9 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
     }
     let permissions = grant.terms().permissions.iter().map(|permission| permission.key_option());
     lines.push(("ssh allows", joined(permissions, " ")));
+    let held = &grant.terms().restrictions;
+    lines.extend(held.addresses().map(|list| ("only from", list)));
+    lines.extend(held.force_command.iter().map(|command| ("only runs", command.to_string())));
     for approval in grant.approvals() {
         lines.push(("approved", yes(grant, approval)));
     }
@@ -269,7 +274,7 @@ mod tests {
             extends: None,
             reason: Reason::parse("INC-7 disk full").unwrap(),
         };
-        let terms = Terms { role: None, permissions: [].into(), policy: String::new() };
+        let terms = Terms { permissions: [].into(), ..Terms::of_root() };
         let id = GrantId::parse("k7q2-m9xd").unwrap();
         let patience = Span::parse("1h").unwrap();
         Grant::request(id, ask, terms, Actor::Root, at(10_000), patience).unwrap()

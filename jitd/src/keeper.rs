@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_core::authority::{Authority, Watched};
 use jit_core::config::{Leftovers, OnChange};
+use jit_core::error::Kind;
 use jit_core::grant::{Action, Actor, Program};
 use jit_core::id::GrantId;
 use jit_core::session::{EndReason, Session};
@@ -325,6 +326,8 @@ impl<'a> Keeper<'a> {
         if examined && !self.ticks.is_multiple_of(LAPSE) {
             return Ok(());
         }
+        // What is taken is taken by a policy that the log holds.
+        let policy = self.authority.policy_on_record()?;
         for id in self.authority.reexamine(&policy)? {
             eprintln!("jitd: revoked {id}: the policy no longer gives it");
             // What we change ourselves changes no marker.
@@ -364,6 +367,12 @@ impl<'a> Keeper<'a> {
         }
         if self.ticks.is_multiple_of(LAPSE) {
             self.authority.lapse_undecided(&Actor::Program(Program::Jitd))?;
+            // One that is missing, or wrong with none before it, is for whoever asks it to say.
+            if let Err(error) = self.authority.policy_on_record()
+                && error.kind() != Kind::Misconfigured
+            {
+                return Err(error);
+            }
         }
         Ok(())
     }

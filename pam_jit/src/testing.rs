@@ -338,7 +338,7 @@ pub(crate) fn used() -> breakglass::Use {
         reason: Reason::parse("it burns").unwrap(),
     };
     let by = Actor::Person(alice().person);
-    let terms = Terms { role: None, permissions: [].into(), policy: String::new() };
+    let terms = Terms { permissions: [].into(), ..Terms::of_root() };
     let grant = Grant::request(id(), ask, terms, by, at(NOW), span(3600)).unwrap();
     breakglass::Use::of(&grant, at(NOW + 1800), None)
 }

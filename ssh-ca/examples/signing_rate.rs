@@ -94,6 +94,7 @@ fn specification() -> Result<Specification> {
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(now, now.after(jit_core::time::Span::from_secs(1800)?)?)?,
         permissions: [Permission::Pty].into(),
+        restrictions: jit_core::restriction::Restrictions::default(),
     })
 }
 

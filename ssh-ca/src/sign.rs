@@ -75,6 +75,9 @@ impl Signer {
         for permission in &wanted.permissions {
             builder.extension(permission.extension(), "")?;
         }
+        for (option, value) in wanted.restrictions.critical_options() {
+            builder.critical_option(option, value)?;
+        }
         builder.sign(&Ready(&self.key))
     }
 
@@ -88,7 +91,8 @@ impl Signer {
             && read.valid_after() == wanted.validity.not_before.unix()
             && read.valid_before() == wanted.validity.not_after.unix()
             && read.extensions().keys().map(String::as_str).collect::<BTreeSet<_>>()
-                == wanted.permissions.iter().map(|permission| permission.extension()).collect();
+                == wanted.permissions.iter().map(|permission| permission.extension()).collect()
+            && certificate::restrictions(&read).as_ref() == Some(&wanted.restrictions);
         if !same {
             return Err(bad("it says something else"));
         }

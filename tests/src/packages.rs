@@ -130,6 +130,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
     copy(&packaging.join("pam"), &examples.join("pam"))?;
     copy(&packaging.join("sshd"), &examples.join("sshd"))?;
     copy(&packaging.join("hooks"), &examples.join("hooks"))?;
+    copy(&packaging.join("examples"), &examples.join("policy"))?;
     copy(&packaging.join("etc"), &examples)?;
     let configuration = examples.join("jit.toml");
     let text = fs::read_to_string(&configuration)?.replace("@HOST@", "web-1");

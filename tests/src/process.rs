@@ -66,12 +66,16 @@ pub fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Ids of all processes that run under the account `name`, or logged in as it.
+/// Ids of all processes of this machine that run under the account `name`, or logged in as it. In a
+/// test host, somebody else has the same uid.
 pub fn of_account(name: &str) -> Result<Vec<u32>> {
     let uid = crate::run::must("id", &["-u", name])?;
     let uid = uid.trim();
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let here = namespace("self");
     Ok(all()
         .into_iter()
+        .filter(|pid| namespace(&pid.to_string()) == here)
         .filter(|pid| {
             let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
             let status = read("status").unwrap_or_default();

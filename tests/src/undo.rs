@@ -143,6 +143,11 @@ end() {
     kill -KILL "$pid"
 }
 
+# Whether a process is one of this machine: in a test host, somebody else has the same uid.
+here() {
+    [ "$(readlink "/proc/$1/ns/pid")" = "$(readlink /proc/$$/ns/pid)" ]
+}
+
 # Ends all processes of an account: those that run under its uid, or were logged in with it.
 end_account() {
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -151,7 +156,7 @@ end_account() {
             grep -lsx "$1" /proc/[0-9]*/loginuid
             grep -ls "^Uid:	$1	" /proc/[0-9]*/status
         } | cut -d/ -f3 | sort -u); do
-            alive "$pid" || continue
+            alive "$pid" && here "$pid" || continue
             left=1
             kill -KILL "$pid" 2> /dev/null
         done

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::extend::access_before;
-use super::grants::{hosts_at, known_grant};
+use super::grants::known_grant;
+use super::known::Known;
 use super::{Authority, acting_person, known_person};
 use crate::audit::{Event, Outcome};
 use crate::error::{Error, Kind, Result};
@@ -11,7 +11,7 @@ use crate::grant::{Actor, Grant};
 use crate::id::GrantId;
 use crate::name::PersonName;
 use crate::person::Person;
-use crate::policy::{Facts, Policy, may_approve};
+use crate::policy::{Policy, may_approve};
 use crate::store::Tx;
 use crate::time::Timestamp;
 
@@ -61,14 +61,14 @@ impl Authority {
                     approver_counts(tx, &policy, &grant, by, now)?;
                 }
                 Deed::Deny => {
-                    denier_counts(tx, &policy, &grant, by)?;
+                    denier_counts(tx, &policy, &grant, by, now)?;
                     grant.clone().deny(actor.clone(), None, now)?;
                 }
                 Deed::Withdraw => {
                     acting_person(tx, by)?;
                     grant.clone().withdraw(by, now)?;
                 }
-                Deed::Shorten => shortener_counts(tx, &policy, &grant, by)?,
+                Deed::Shorten => shortener_counts(tx, &policy, &grant, by, now)?,
                 Deed::Cancel | Deed::Edit => {
                     acting_person(tx, by)?;
                     canceller_counts(&grant, by)?;
@@ -105,7 +105,7 @@ pub(super) fn approver_counts(
     let requester = acting_person(tx, &grant.ask().person)?;
     // Twice and oneself are refused here, before the policy is asked.
     grant.can_be_approved_by(by, now)?;
-    if !decides(tx, policy, grant, &approver, &requester)? {
+    if !decides(tx, policy, grant, &approver, &requester, now)? {
         return Err(Error::refused(format!("{by} is not among those who approve this"))
             .next(format!("jitctl show {}", grant.id())));
     }
@@ -118,15 +118,16 @@ pub(super) fn shortener_counts(
     policy: &Policy,
     grant: &Grant,
     by: &PersonName,
+    now: Timestamp,
 ) -> Result<()> {
     let requester = known_person(tx, &grant.ask().person)?;
     let who = acting_person(tx, by)?;
     let approved = grant.counting().any(|approval| approval.by == *by);
-    if !approved && !decides(tx, policy, grant, &who, &requester)? {
+    if !approved && !decides(tx, policy, grant, &who, &requester, now)? {
         return Err(Error::refused(format!("{by} is not among those who decide this"))
             .next(format!("jitctl show {}", grant.id())));
     }
-    Ok(())
+    grant.check_may_shorten()
 }
 
 pub(super) fn denier_counts(
@@ -134,10 +135,11 @@ pub(super) fn denier_counts(
     policy: &Policy,
     grant: &Grant,
     by: &PersonName,
+    now: Timestamp,
 ) -> Result<()> {
     let requester = known_person(tx, &grant.ask().person)?;
     let denier = acting_person(tx, by)?;
-    if !decides(tx, policy, grant, &denier, &requester)? {
+    if !decides(tx, policy, grant, &denier, &requester, now)? {
         return Err(Error::refused(format!("{by} is not among those who decide this"))
             .next(format!("jitctl show {}; the requester can cancel it.", grant.id())));
     }
@@ -159,9 +161,8 @@ fn decides(
     grant: &Grant,
     who: &Person,
     requester: &Person,
+    now: Timestamp,
 ) -> Result<bool> {
-    let hosts = hosts_at(tx, &grant.ask().place)?;
-    let before = access_before(tx, grant.ask())?;
-    let facts = Facts { requester, hosts: &hosts, approvers: &[], before };
-    Ok(may_approve(who, grant.ask(), policy, &facts))
+    let known = Known::gather(tx, grant.ask(), requester, &[], now)?;
+    Ok(may_approve(who, grant.ask(), policy, &known.facts()))
 }

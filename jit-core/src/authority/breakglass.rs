@@ -193,7 +193,7 @@ impl Authority {
         };
         let until = now.after(ask.duration)?;
         let permissions = BTreeSet::from([Permission::Pty]);
-        let terms = Terms { role: None, permissions, policy: String::new() };
+        let terms = Terms { permissions, ..Terms::of_root() };
         let by = Actor::Person(who.person.clone());
         let patience = self.config.request_expires;
         let grant = Grant::request(GrantId::random()?, ask, terms, by, now, patience)?

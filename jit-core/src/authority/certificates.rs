@@ -118,6 +118,7 @@ impl Authority {
                 principals: vec![principal(&grant.ask().login, &grant.ask().place)],
                 validity: Window::new(opens, window.not_after)?,
                 permissions: grant.terms().permissions.clone(),
+                restrictions: grant.terms().restrictions.clone(),
             };
             let certificate = sign(&specification)?;
             let issued = Issued {
@@ -133,6 +134,7 @@ impl Authority {
                 "serial": issued.serial, "person": issued.person, "key": issued.key,
                 "ca": issued.ca, "factor": factor.map(|factor| factor.to_string()),
                 "principals": specification.principals,
+                "restrictions": specification.restrictions,
                 "valid_after": specification.validity.not_before.rfc3339(),
                 "valid_before": specification.validity.not_after.rfc3339(),
             });

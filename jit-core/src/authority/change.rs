@@ -4,13 +4,14 @@ use serde_json::json;
 
 use super::beforehand::{canceller_counts, shortener_counts};
 use super::extend::with_extensions;
-use super::grants::{approvers, end_all, known_grant, terms};
+use super::grants::{approvers, end_all, known_grant};
+use super::known::Known;
 use super::{Authority, Done, acting_person};
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Edit, Grant, Way};
 use crate::id::GrantId;
 use crate::name::{PersonName, Reason};
-use crate::policy::Verdict;
+use crate::policy::{Verdict, decide};
 use crate::time::Span;
 
 impl Authority {
@@ -20,7 +21,7 @@ impl Authority {
     /// # Errors
     /// Refused when the policy says no, or it is somebody else's; conflict when it is decided.
     pub fn edit(&self, id: &GrantId, edit: &Edit, by: &Actor) -> Result<Grant> {
-        let policy = self.policy()?;
+        let policy = self.policy_on_record()?;
         self.change(by, "grant.edit", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
             if let Actor::Person(name) = by {
@@ -29,24 +30,28 @@ impl Authority {
             let before = grant.ask().clone();
             let requester = acting_person(tx, &before.person)?;
             let edited = grant.edit(edit, now)?;
-            let decision =
-                self.decide(tx, &policy, edited.ask(), &requester, &approvers(&edited), now)?;
+            let given = approvers(&edited);
+            let known = Known::gather(tx, edited.ask(), &requester, &given, now)?;
+            let decision = decide(edited.ask(), &policy, &known.facts(), now);
+            let mut detail = json!({
+                "before": before, "ask": edited.ask(), "revision": edited.revision(),
+                "decision": decision, "facts": known.facts().on_record(now),
+            });
             if let Verdict::Deny { why } = &decision.verdict {
-                return Err(Error::refused(format!("denied: {why}"))
-                    .next(format!("It stands as it was: jitctl show {id}")));
+                let error = Error::refused(format!("denied: {why}"))
+                    .next(format!("It stands as it was: jitctl show {id}"));
+                detail["why"] = json!(error.what());
+                return Ok(Done::new(Err(error), detail).refused());
             }
-            let mut edited = edited.on_terms(terms(&decision));
+            let mut edited = edited.on_terms(decision.terms());
             tx.replace_grant(&edited)?;
             if decision.verdict == Verdict::Allow {
                 edited = edited.approve(Way::Policy, now)?;
                 tx.replace_grant(&edited)?;
             }
-            let detail = json!({
-                "before": before, "ask": edited.ask(), "revision": edited.revision(),
-                "decision": decision, "state": edited.state(),
-            });
-            Ok(Done::new(edited, detail))
-        })
+            detail["state"] = json!(edited.state());
+            Ok(Done::new(Ok(edited), detail))
+        })?
     }
 
     /// Takes a person's yes back, which the caller has proved to be theirs, before it took effect.
@@ -78,7 +83,7 @@ impl Authority {
         self.change(by, "grant.shorten", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
             if let Actor::Person(name) = by {
-                shortener_counts(tx, &policy, &grant, name)?;
+                shortener_counts(tx, &policy, &grant, name, now)?;
             }
             let before = grant.window();
             let shortened = grant.clone().shorten(left, by.clone(), now)?;

@@ -13,6 +13,7 @@ use crate::id::GrantId;
 use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
 use crate::login::{LoginService, Offer, Standing};
 use crate::name::{HostName, Login, PersonName, Place, Reason};
+use crate::policy;
 use crate::store::{CaKind, Mode, Tx};
 use crate::time::Timestamp;
 
@@ -87,10 +88,13 @@ impl Authority {
             let mut askers = Vec::new();
             for person in tx.people()?.into_iter().filter(|person| !person.suspended) {
                 let person = person.name;
-                let decision =
-                    self.offer_at(tx, &policy, &person, login, name, Action::Login, now)?;
-                if let Some(decision) = decision {
-                    askers.push(Asker { person, permissions: decision.permissions });
+                let prospect =
+                    self.prospect(tx, &policy, &person, login, name, Action::Login, now)?;
+                if let Some((decision, restrictions)) = prospect
+                    && !matches!(decision.verdict, policy::Verdict::Deny { .. })
+                {
+                    let permissions = decision.permissions;
+                    askers.push(Asker { person, permissions, restrictions });
                 }
             }
             Ok(askers)

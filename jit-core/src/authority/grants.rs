@@ -1,21 +1,20 @@
 //! A grant's life: request, approve, deny, cancel, grant, revoke; and explaining it.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde_json::json;
 
 use super::beforehand::{approver_counts, canceller_counts, denier_counts};
 use super::evidence::check_evidence;
-use super::extend::{access_before, with_extensions};
+use super::extend::with_extensions;
+use super::known::Known;
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
-use crate::grant::{Action, Actor, Ask, Grant, Origin, Permission, Phase, State, Terms, Way, Yes};
+use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, State, Terms, Way, Yes};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName, Place, Reason};
 use crate::person::Person;
-use crate::policy::{Decision, Facts, Policy, Verdict, decide, eligible};
+use crate::policy::{Decision, Policy, Verdict, decide, eligible};
 use crate::store::{GrantFilter, Tx};
 use crate::time::{Span, Timestamp};
 
@@ -67,8 +66,9 @@ impl Authority {
     /// # Errors
     /// Refused when the policy says no, saying why; not found when the person is unknown.
     pub fn request(&self, new: &NewRequest) -> Result<Grant> {
-        let policy = self.policy()?;
-        self.change(&new.by, "grant.request", new.ask.place.to_string().as_str(), |tx, now| {
+        let policy = self.policy_on_record()?;
+        let object = new.ask.place.to_string();
+        self.change(&new.by, "grant.request", &object, |tx, now| {
             let requester = acting_person(tx, &new.ask.person)?;
             let waiting = alive(tx, Some(&new.ask.person), now)?;
             if waiting.iter().filter(|g| g.phase(now) == Phase::Requested).count() >= MOST_WAITING {
@@ -78,17 +78,23 @@ impl Authority {
                 ))
                 .next("Cancel one, or wait: jitctl list"));
             }
-            let decision = self.decide(tx, &policy, &new.ask, &requester, &[], now)?;
+            let known = Known::gather(tx, &new.ask, &requester, &[], now)?;
+            let decision = decide(&new.ask, &policy, &known.facts(), now);
+            let facts = known.facts().on_record(now);
             if let Verdict::Deny { why } = &decision.verdict {
-                return Err(Error::refused(format!("denied: {why}")).next(format!(
+                let error = Error::refused(format!("denied: {why}")).next(format!(
                     "jitctl explain {} {}@{}",
                     new.ask.person, new.ask.login, new.ask.place
-                )));
+                ));
+                let detail = json!({
+                    "why": error.what(), "ask": new.ask, "decision": decision, "facts": facts,
+                });
+                return Ok(Done::new(Err(error), detail).refused());
             }
             let mut grant = Grant::request(
                 GrantId::random()?,
                 new.ask.clone(),
-                terms(&decision),
+                decision.terms(),
                 new.by.clone(),
                 now,
                 self.config.request_expires,
@@ -98,11 +104,12 @@ impl Authority {
                 grant = grant.approve(Way::Policy, now)?;
             }
             tx.add_grant(&grant)?;
-            let detail =
-                json!({ "ask": grant.ask(), "decision": decision, "state": grant.state() });
+            let detail = json!({
+                "ask": grant.ask(), "decision": decision, "facts": facts, "state": grant.state(),
+            });
             let id = grant.id().clone();
-            Ok(Done::new(grant, detail).about(id))
-        })
+            Ok(Done::new(Ok(grant), detail).about(id))
+        })?
     }
 
     /// One person's yes, with what proves that it comes from them. Access starts when nothing is
@@ -112,7 +119,7 @@ impl Authority {
     /// Refused when their yes does not count or is not proved, or the policy has changed its mind;
     /// conflict when somebody else decided first, or the request was edited since.
     pub fn approve(&self, id: &GrantId, by: &PersonName, yes: &Yes) -> Result<(Grant, Decision)> {
-        let policy = self.policy()?;
+        let policy = self.policy_on_record()?;
         let actor = Actor::Person(by.clone());
         self.change(&actor, "grant.approve", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
@@ -121,24 +128,30 @@ impl Authority {
             if let Some(given) = grant.approvals().last() {
                 check_evidence(tx, &grant, given)?;
             }
-            let decision =
-                self.decide(tx, &policy, grant.ask(), &requester, &approvers(&grant), now)?;
+            let known = Known::gather(tx, grant.ask(), &requester, &approvers(&grant), now)?;
+            let decision = decide(grant.ask(), &policy, &known.facts(), now);
+            let facts = known.facts().on_record(now);
+            let mut detail = json!({
+                "ask": grant.ask(), "yes_to": yes.to, "for_at_most": yes.most,
+                "evidence": yes.evidence, "decision": decision, "facts": facts,
+            });
+            if let Verdict::Deny { why } = &decision.verdict {
+                let error = Error::refused(format!("the policy now says no: {why}"));
+                detail["why"] = json!(error.what());
+                return Ok(Done::new(Err(error), detail).refused());
+            }
             tx.replace_grant(&grant)?;
-            let grant = match &decision.verdict {
-                Verdict::Pending { .. } => grant,
-                Verdict::Allow => {
-                    let approved = grant.on_terms(terms(&decision)).approve(Way::People, now)?;
-                    tx.replace_grant(&approved)?;
-                    approved
-                }
-                Verdict::Deny { why } => {
-                    return Err(Error::refused(format!("the policy now says no: {why}")));
-                }
+            let grant = if decision.verdict == Verdict::Allow {
+                let terms = as_approved(&grant, decision.terms())?;
+                let approved = grant.on_terms(terms).approve(Way::People, now)?;
+                tx.replace_grant(&approved)?;
+                approved
+            } else {
+                grant
             };
-            let detail = json!({ "ask": grant.ask(), "yes_to": yes.to, "for_at_most": yes.most,
-                    "evidence": yes.evidence, "decision": decision, "state": grant.state() });
-            Ok(Done::new((grant, decision), detail))
-        })
+            detail["state"] = json!(grant.state());
+            Ok(Done::new(Ok((grant, decision)), detail))
+        })?
     }
 
     /// Says no: one of those who could approve, or root.
@@ -150,7 +163,7 @@ impl Authority {
         self.change(by, "grant.deny", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
             if let Actor::Person(name) = by {
-                denier_counts(tx, &policy, &grant, name)?;
+                denier_counts(tx, &policy, &grant, name, now)?;
             }
             let grant = grant.deny(by.clone(), reason.cloned(), now)?;
             tx.replace_grant(&grant)?;
@@ -185,12 +198,10 @@ impl Authority {
                 return Err(Error::refused(format!("no enrolled host is {}", ask.place))
                     .next("jitctl host list"));
             }
-            let permissions = BTreeSet::from([Permission::Pty]);
-            let terms = Terms { role: None, permissions, policy: String::new() };
             let grant = Grant::request(
                 GrantId::random()?,
                 ask.clone(),
-                terms,
+                Terms::of_root(),
                 Actor::Root,
                 now,
                 self.config.request_expires,
@@ -320,8 +331,9 @@ impl Authority {
                 extends: None,
                 reason: Reason::parse("explain")?,
             };
-            let decision = self.decide(tx, &policy, &ask, &person, &[], now)?;
-            let approvers = self.who_could(tx, &policy, &ask, &person, &[], now)?;
+            let known = Known::gather(tx, &ask, &person, &[], now)?.draft();
+            let decision = decide(&ask, &policy, &known.facts(), now);
+            let approvers = who_could(tx, &policy, &ask, &known, now)?;
             let action = if sudo { Action::Sudo } else { Action::Login };
             let cover = match hosts_at(tx, place)?.as_slice() {
                 [host] => self.cover(tx, name, login, host, action, now)?,
@@ -362,11 +374,8 @@ impl Authority {
         approvers: &[PersonName],
         now: Timestamp,
     ) -> Result<Decision> {
-        let approvers = people(tx, approvers)?;
-        let hosts = hosts_at(tx, &ask.place)?;
-        let before = access_before(tx, ask)?;
-        let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
-        Ok(decide(ask, policy, &facts, now))
+        let known = Known::gather(tx, ask, requester, approvers, now)?;
+        Ok(decide(ask, policy, &known.facts(), now))
     }
 
     /// Whose yes could still help.
@@ -379,21 +388,29 @@ impl Authority {
         approvers: &[PersonName],
         now: Timestamp,
     ) -> Result<Vec<PersonName>> {
-        let approvers = people(tx, approvers)?;
-        let hosts = hosts_at(tx, &ask.place)?;
-        let before = access_before(tx, ask)?;
-        let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
-        let everybody = tx.people()?;
-        let could = eligible(ask, policy, &facts, now, &everybody);
-        Ok(could.into_iter().map(|person| person.name.clone()).collect())
+        who_could(tx, policy, ask, &Known::gather(tx, ask, requester, approvers, now)?, now)
     }
 }
 
-pub(super) fn terms(decision: &Decision) -> Terms {
-    Terms {
-        role: decision.role.clone(),
-        permissions: decision.permissions.clone(),
-        policy: decision.policy.clone(),
+fn who_could(
+    tx: &dyn Tx,
+    policy: &Policy,
+    ask: &Ask,
+    known: &Known,
+    now: Timestamp,
+) -> Result<Vec<PersonName>> {
+    let everybody = tx.people()?;
+    let could = eligible(ask, policy, &known.facts(), now, &everybody);
+    Ok(could.into_iter().map(|person| person.name.clone()).collect())
+}
+
+/// The terms on which it is given: those of the role that decides, held to what the approvers saw.
+fn as_approved(grant: &Grant, terms: Terms) -> Result<Terms> {
+    let shown = &grant.terms().restrictions;
+    match terms.restrictions.both(shown) {
+        Some(both) if both == *shown => Ok(Terms { restrictions: both, ..terms }),
+        _ => Err(Error::refused("the policy now holds it to something else than was approved")
+            .next(format!("Cancel it and ask anew: jitctl cancel {}", grant.id()))),
     }
 }
 
@@ -413,17 +430,6 @@ pub(super) fn hosts_at(tx: &dyn Tx, place: &Place) -> Result<Vec<Host>> {
         Place::Host(name) => Ok(tx.host(name)?.into_iter().collect()),
         Place::Label(_) => Ok(tx.hosts()?.into_iter().filter(|h| h.is_at(place)).collect()),
     }
-}
-
-fn people(tx: &dyn Tx, names: &[PersonName]) -> Result<Vec<Person>> {
-    // Somebody who was removed since no longer counts.
-    Ok(names
-        .iter()
-        .map(|name| tx.person(name))
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect())
 }
 
 /// Ends living grants: those with a window are revoked, undecided ones denied.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::grants::{approvers, known_grant};
+use super::known::Known;
 use super::{Authority, Done, NewRequest, known_person};
 use crate::breakglass;
 use crate::config::FactorFrom;
@@ -20,6 +21,7 @@ use crate::login::{
 use crate::name::{HostName, Login, PersonName, Place, Reason};
 use crate::policy::{self, Decision, Policy};
 use crate::process::Anchor;
+use crate::restriction::Restrictions;
 use crate::session::Session;
 use crate::stay::{Before, Stay};
 use crate::store::{GrantFilter, Tx};
@@ -113,7 +115,7 @@ impl LoginService for Authority {
                     // Where it can't be told, the policy takes no request.
                     let (person, login) = (&who.person, &attempt.login);
                     let offer = self
-                        .policy()
+                        .policy_in(tx)
                         .and_then(|p| self.offer(tx, &p, person, login, attempt.action, now));
                     let longest = offer.ok().flatten().and_then(|decision| decision.longest);
                     let offer = longest.map(|longest| Offer {
@@ -379,6 +381,24 @@ impl Authority {
         action: Action,
         now: Timestamp,
     ) -> Result<Option<Decision>> {
+        Ok(self
+            .prospect(tx, policy, person, login, host, action, now)?
+            .map(|(decision, _)| decision)
+            .filter(|decision| !matches!(decision.verdict, policy::Verdict::Deny { .. })))
+    }
+
+    /// The same with what sshd must hold the session to in which they ask; none where it can't.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn prospect(
+        &self,
+        tx: &dyn Tx,
+        policy: &Policy,
+        person: &PersonName,
+        login: &Login,
+        host: &HostName,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Option<(Decision, Restrictions)>> {
         let requester = known_person(tx, person)?;
         let ask = Ask {
             person: person.clone(),
@@ -391,9 +411,10 @@ impl Authority {
             extends: None,
             reason: Reason::parse("may ask")?,
         };
-        let decision = self.decide(tx, policy, &ask, &requester, &[], now)?;
-        Ok(Some(decision)
-            .filter(|decision| !matches!(decision.verdict, policy::Verdict::Deny { .. })))
+        let known = Known::gather(tx, &ask, &requester, &[], now)?.draft();
+        let decision = policy::decide(&ask, policy, &known.facts(), now);
+        let held = policy::strictest(&ask, policy, &known.facts(), now);
+        Ok(held.map(|held| (decision, held)))
     }
 
     /// Whose cover it is, and until when.

@@ -5,13 +5,14 @@ use serde_json::json;
 use super::extend::with_extensions;
 use super::grants::end_all;
 use super::grants::{alive, approvers, known_grant};
+use super::known::Known;
 use super::{Authority, Done, known_person};
 use crate::config::OnChange;
 use crate::error::{Error, Kind, Result};
 use crate::grant::{Actor, Grant, Program, State, Way};
 use crate::id::GrantId;
 use crate::name::Reason;
-use crate::policy::{Policy, Verdict};
+use crate::policy::{Policy, Verdict, decide};
 use crate::store::Tx;
 
 impl Authority {
@@ -79,11 +80,13 @@ impl Authority {
         // As of its start: whether it would be given anew, now that some of it is over, is not asked.
         let then = window.not_before;
         let given = approvers(grant);
-        match self.decide(tx, policy, grant.ask(), &requester, &given, then) {
-            Ok(decision) => Ok(match decision.verdict {
-                Verdict::Deny { why } => Some(why),
-                Verdict::Allow | Verdict::Pending { .. } => None,
-            }),
+        match Known::gather(tx, grant.ask(), &requester, &given, then) {
+            Ok(known) => {
+                Ok(match decide(grant.ask(), policy, &known.had().facts(), then).verdict {
+                    Verdict::Deny { why } => Some(why),
+                    Verdict::Allow | Verdict::Pending { .. } => None,
+                })
+            }
             // What it extends is gone.
             Err(error) if error.kind() == Kind::Refused => Ok(Some(error.what().to_owned())),
             Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! What sshd asks before PAM: whose keys, and which principals, an account here accepts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Authority;
 use super::grants::known_grant;
@@ -8,11 +8,12 @@ use super::identify::check_issued;
 use crate::certificate;
 use crate::config::SecondFactor;
 use crate::error::{Kind, Result};
-use crate::grant::{Action, Permission};
+use crate::grant::{Action, Permission, Terms};
 use crate::host::Host;
 use crate::link::Asker;
 use crate::name::{Login, PersonName};
-use crate::policy::Policy;
+use crate::policy::{Policy, Verdict};
+use crate::restriction::Restrictions;
 use crate::store::Tx;
 use crate::time::Timestamp;
 
@@ -72,31 +73,30 @@ impl Authority {
                     }
                     held => held?,
                 };
-                let permissions = match held {
-                    Some(permissions) => permissions,
+                let ways = match held {
+                    Some(ways) => ways,
                     None => match self
                         .asked(tx, policy.as_ref(), name, login, now)?
                         .or_else(|| asker(askers, name))
                     {
-                        Some(permissions) => permissions,
+                        Some(way) => vec![way],
                         // At the prompt they can break the glass.
                         None if policy.is_some() && self.may_try(tx, name, login)? => {
-                            [Permission::Pty].into()
+                            vec![Way::unrestricted()]
                         }
                         None => continue,
                     },
                 };
-                let options: String =
-                    permissions.iter().map(|p| format!(",{}", p.key_option())).collect();
                 for key in tx.identity_keys(name)? {
-                    lines.push(format!("restrict{options} {}", key.public_key));
+                    lines.extend(ways.iter().map(|way| way.line(&key.public_key)));
                 }
             }
             Ok(lines)
         })
     }
 
-    /// What the grants that cover somebody now permit together; none without cover.
+    /// How those who have cover now may come in; none without cover. Grants that hold the session to
+    /// the same permit together what each permits.
     fn held(
         &self,
         tx: &dyn Tx,
@@ -104,15 +104,23 @@ impl Authority {
         login: &Login,
         host: &Host,
         now: Timestamp,
-    ) -> Result<Option<BTreeSet<Permission>>> {
+    ) -> Result<Option<Vec<Way>>> {
         let Some(cover) = self.cover(tx, person, login, host, Action::Login, now)? else {
             return Ok(None);
         };
-        let mut permissions = BTreeSet::new();
+        let mut ways = BTreeMap::<Restrictions, BTreeSet<Permission>>::new();
         for id in &cover.grants {
-            permissions.extend(&known_grant(tx, id)?.terms().permissions);
+            let grant = known_grant(tx, id)?;
+            let Terms { restrictions, permissions, .. } = grant.terms();
+            ways.entry(restrictions.clone()).or_default().extend(permissions);
         }
-        Ok(Some(permissions))
+        let mut ways: Vec<_> = ways
+            .into_iter()
+            .map(|(restrictions, permissions)| Way { restrictions, permissions })
+            .collect();
+        // sshd takes the first line that lets the key in: one that forces no command is worth more.
+        ways.sort_by_key(|way| way.restrictions.force_command.is_some());
+        Ok(Some(ways))
     }
 
     /// Whether somebody could break the glass; codes that were edited by hand let nobody.
@@ -126,7 +134,7 @@ impl Authority {
         }
     }
 
-    /// What the policy would permit somebody who may ask; none for who may not.
+    /// How those may come in who may ask; none for who may not.
     fn asked(
         &self,
         tx: &dyn Tx,
@@ -134,14 +142,42 @@ impl Authority {
         person: &PersonName,
         login: &Login,
         now: Timestamp,
-    ) -> Result<Option<BTreeSet<Permission>>> {
+    ) -> Result<Option<Way>> {
         let Some(policy) = policy else { return Ok(None) };
-        let offer = self.offer(tx, policy, person, login, Action::Login, now)?;
-        Ok(offer.map(|decision| decision.permissions))
+        // On a host of a fleet the policy is its authority's business.
+        if self.config.authority.is_some() {
+            return Ok(None);
+        }
+        let here = &self.config.host;
+        let prospect = self.prospect(tx, policy, person, login, here, Action::Login, now)?;
+        let way =
+            prospect.filter(|(decision, _)| !matches!(decision.verdict, Verdict::Deny { .. })).map(
+                |(decision, restrictions)| Way { restrictions, permissions: decision.permissions },
+            );
+        Ok(way)
     }
 }
 
-/// What somebody whom an authority elsewhere lets ask is permitted.
-fn asker(askers: &[Asker], name: &PersonName) -> Option<BTreeSet<Permission>> {
-    askers.iter().find(|asker| asker.person == *name).map(|asker| asker.permissions.clone())
+/// One way for a key to come in: the options of its line.
+struct Way {
+    restrictions: Restrictions,
+    permissions: BTreeSet<Permission>,
+}
+
+impl Way {
+    fn unrestricted() -> Self {
+        Way { restrictions: Restrictions::default(), permissions: [Permission::Pty].into() }
+    }
+
+    fn line(&self, public_key: &str) -> String {
+        let permissions = self.permissions.iter().map(|p| format!(",{}", p.key_option()));
+        let permissions: String = permissions.collect();
+        format!("restrict{permissions}{} {public_key}", self.restrictions.key_options())
+    }
+}
+
+/// How somebody may come in whom an authority elsewhere lets ask.
+fn asker(askers: &[Asker], name: &PersonName) -> Option<Way> {
+    let asker = askers.iter().find(|asker| asker.person == *name)?;
+    Some(Way { restrictions: asker.restrictions.clone(), permissions: asker.permissions.clone() })
 }

@@ -3,6 +3,7 @@
 mod evidence;
 mod fleet;
 mod life;
+mod policies;
 mod reexamine;
 
 use std::collections::BTreeSet;

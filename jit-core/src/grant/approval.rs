@@ -122,6 +122,9 @@ impl Grant {
             return Err(Error::refused(format!("{} asks for {} only", self.id, self.ask.duration))
                 .next("Approve it for as long as is asked for, or shorter."));
         }
+        if yes.most.is_some_and(|most| most < self.ask.duration) {
+            self.check_may_shorten()?;
+        }
         let evidence = Some(yes.evidence);
         if self.approvals.iter().any(|old| old.withdrawn_at.is_some() && old.evidence == evidence) {
             return Err(Error::refused(format!("{by} took this yes back"))

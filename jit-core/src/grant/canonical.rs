@@ -15,9 +15,12 @@
 //! extends: -
 //! reason: INC-7 the disk is full
 //! ```
-//! Each line ends with a newline; `-` stands for what was not asked for. A yes to less than what is
-//! asked for has one line more, `for at most: 600`. No value has a line end in it: names, places and
-//! reasons are checked where they enter.
+//! Each line ends with a newline; `-` stands for what was not asked for. Where the role holds the
+//! session to addresses or a command, lines `from: 10.0.0.0/8` and `command: /usr/bin/backup` follow:
+//! whoever says yes to a vendor's backup says it to nothing else. The other terms are not in it:
+//! the policy sets them, for all who come by the role, and nobody who asks can change them. A yes to
+//! less than what is asked for has one line more, `for at most: 600`. No value has a line end in it:
+//! names, places and reasons are checked where they enter.
 
 use sha2::{Digest as _, Sha256};
 
@@ -50,6 +53,9 @@ impl Grant {
             ("extends", or_none(ask.extends.as_ref().map(ToString::to_string))),
             ("reason", ask.reason.to_string()),
         ];
+        let held = &self.terms.restrictions;
+        lines.extend(held.addresses().map(|list| ("from", list)));
+        lines.extend(held.force_command.iter().map(|command| ("command", command.to_string())));
         lines.extend(most.map(|most| ("for at most", most.secs().to_string())));
         let mut text = "jit-request@v1\n".to_owned();
         for (name, value) in lines {

@@ -3,8 +3,8 @@
 use ssh_key::Certificate;
 
 use super::{Actor, Ask, Grant, Permission, State, Terms, Way, Window};
-use crate::certificate::KeyId;
-use crate::error::Result;
+use crate::certificate::{self, KeyId};
+use crate::error::{Error, Result};
 use crate::name::{Login, Place, Reason};
 use crate::time::{Span, Timestamp};
 
@@ -28,6 +28,8 @@ impl Grant {
             .into_iter()
             .filter(|p| certificate.extensions().contains_key(p.extension()))
             .collect();
+        let restrictions = certificate::restrictions(certificate)
+            .ok_or_else(|| Error::refused("it has a critical option that we never issue"))?;
         Ok(Grant {
             id: key_id.grant.clone(),
             version: 1,
@@ -42,7 +44,7 @@ impl Grant {
                 extends: None,
                 reason: Reason::parse(&format!("certificate {}", certificate.serial()))?,
             },
-            terms: Terms { role: None, permissions, policy: String::new() },
+            terms: Terms { permissions, restrictions, ..Terms::of_root() },
             requested_by: Actor::Person(key_id.person.clone()),
             requested_at: opens,
             origin: None,

@@ -58,6 +58,18 @@ impl Grant {
         self
     }
 
+    /// That the role lets approvers give less than is asked for.
+    ///
+    /// # Errors
+    /// Refused when it does not.
+    pub(crate) fn check_may_shorten(&self) -> Result<()> {
+        if self.terms.shorten {
+            return Ok(());
+        }
+        Err(Error::refused(format!("the policy lets nobody shorten {}", self.id))
+            .next(format!("Deny it, or end it: jitctl revoke {} --reason TEXT", self.id)))
+    }
+
     /// Ends the window sooner: `left` after now, or after its start where that is to come.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(crate) fn requested(ask: Ask, now: u64) -> Grant {
     Grant::request(
         GrantId::random().unwrap(),
         ask.clone(),
-        Terms { role: None, permissions: [Permission::Pty].into(), policy: String::new() },
+        Terms::of_root(),
         Actor::Person(ask.person),
         at(now),
         Span::from_secs(3600).unwrap(),

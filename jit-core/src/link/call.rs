@@ -14,6 +14,7 @@ use crate::grant::{Origin, Permission};
 use crate::id::GrantId;
 use crate::login::{Offer, Standing};
 use crate::name::{Login, PersonName};
+use crate::restriction::Restrictions;
 use crate::time::Span;
 
 /// The longest line that is read from the socket, in bytes.
@@ -100,6 +101,8 @@ pub struct Asker {
     pub person: PersonName,
     /// What sshd would let their session do.
     pub permissions: BTreeSet<Permission>,
+    /// What sshd must hold the session to in which they ask.
+    pub restrictions: Restrictions,
 }
 
 /// What `jit-link` answers.

@@ -2,18 +2,25 @@
 //! errors with their line, to [`Policy`].
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::{Approvals, Deny, LoginPattern, Member, Needed, Policy, Role};
+use super::{
+    Approvals, Condition, Deny, Hours, LoginPattern, Member, Needed, Pattern, Places, Policy,
+    ReasonRule, Role,
+};
 use crate::error::{Error, Result};
 use crate::grant::Permission;
-use crate::name::{GroupName, Login, PersonName, Place, RoleName};
+use crate::name::{GroupName, Login, PersonName, RoleName};
+use crate::restriction::{ForcedCommand, Network, Restrictions};
 use crate::time::Span;
-use crate::tomlfile::{Keys, TomlFile};
+use crate::tomlfile::{Keys, LARGEST, TomlFile};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +41,15 @@ struct RawRole {
     #[serde(default)]
     sudo: bool,
     max_duration: Spanned<String>,
+    max_lead: Option<Spanned<String>>,
+    reason: Option<Spanned<RawReason>>,
+    hours: Option<Spanned<String>>,
+    max_active: Option<Spanned<i64>>,
     approvals: Option<Spanned<Vec<RawNeeded>>>,
-    auto_approve: Option<Spanned<String>>,
+    auto_approve: Option<Spanned<RawAuto>>,
+    shorten: Option<bool>,
+    source_addresses: Option<List>,
+    force_command: Option<Spanned<String>>,
     permissions: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
@@ -44,6 +58,52 @@ struct RawRole {
 struct RawNeeded {
     from: Spanned<String>,
     count: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReason {
+    required: Option<bool>,
+    pattern: Option<Spanned<String>>,
+    ticket: Option<Spanned<String>>,
+    hint: Option<Spanned<String>>,
+}
+
+/// `"always"`, or the conditions.
+enum RawAuto {
+    Word(String),
+    Conditions(Vec<RawCondition>),
+}
+
+// By hand, as what serde makes of an untagged enum loses where in the file things stand.
+impl<'de> Deserialize<'de> for RawAuto {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawAuto;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#""always", or a list such as [{ members = ["@oncall"] }]"#)
+            }
+            fn visit_str<E>(self, word: &str) -> Result<RawAuto, E> {
+                Ok(RawAuto::Word(word.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<RawAuto, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(items)).map(RawAuto::Conditions)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCondition {
+    members: Option<List>,
+    hosts: Option<List>,
+    logins: Option<List>,
+    hours: Option<Spanned<String>>,
+    max_duration: Option<Spanned<String>>,
+    sudo: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -67,10 +127,22 @@ const KEYS: &[Keys] = &[
             "logins",
             "sudo",
             "max_duration",
+            "max_lead",
+            "reason",
+            "hours",
+            "max_active",
             "approvals",
             "auto_approve",
+            "shorten",
+            "source_addresses",
+            "force_command",
             "permissions",
         ],
+    },
+    Keys { table: "role.reason", keys: &["required", "pattern", "ticket", "hint"] },
+    Keys {
+        table: "role.auto_approve",
+        keys: &["members", "hosts", "logins", "hours", "max_duration", "sudo"],
     },
     Keys { table: "role.approvals", keys: &["from", "count"] },
     Keys { table: "deny", keys: &["members", "hosts", "logins"] },
@@ -82,7 +154,7 @@ impl Policy {
     /// # Errors
     /// Misconfigured, with file and line.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = crate::rootfile::read(path, 1024 * 1024)?;
+        let text = crate::rootfile::read(path, LARGEST)?;
         Policy::parse(path, &text)
     }
 
@@ -109,20 +181,36 @@ impl Policy {
             })
             .collect::<Result<_>>()?;
         let denies = raw.deny.iter().map(|rule| deny(&file, rule)).collect::<Result<_>>()?;
-        let digest = Sha256::digest(text.as_bytes());
-        Ok(Policy { roles, denies, version: crate::audit::hex(&digest[..6]) })
+        Ok(Policy { roles, denies, version: version(text) })
     }
 }
 
+/// The name of a policy's text: the first 12 hexadecimal digits of its SHA-256.
+pub fn version(text: &str) -> String {
+    crate::audit::hex(&Sha256::digest(text.as_bytes())[..6])
+}
+
+/// How far ahead a start may lie where the role does not say: a week.
+const LEAD: u64 = 7 * 86_400;
+
 fn role(file: &TomlFile, raw: &RawRole) -> Result<Role> {
-    Ok(Role {
+    let checked = Role {
         name: file.checked(&raw.name, RoleName::parse)?,
         members: list(file, &raw.members, member)?,
-        hosts: list(file, &raw.hosts, Place::parse)?,
+        hosts: list(file, &raw.hosts, Places::parse_positive)?,
         logins: list(file, &raw.logins, login_pattern)?,
         sudo: raw.sudo,
         max_duration: file.checked(&raw.max_duration, Span::parse)?,
+        max_lead: match &raw.max_lead {
+            None => Span::from_secs(LEAD)?,
+            Some(lead) => file.checked(lead, Span::parse)?,
+        },
+        reason: raw.reason.as_ref().map_or(Ok(ReasonRule::default()), |rule| reason(file, rule))?,
+        hours: hours(file, raw.hours.as_ref())?,
+        max_active: raw.max_active.as_ref().map(|n| small(file, n, "max_active")).transpose()?,
         approvals: approvals(file, raw)?,
+        auto_approve: conditions(file, raw)?,
+        shorten: raw.shorten.unwrap_or(true),
         permissions: match &raw.permissions {
             None => [Permission::Pty].into(),
             // Here the empty list is meaningful: no permission at all.
@@ -132,26 +220,91 @@ fn role(file: &TomlFile, raw: &RawRole) -> Result<Role> {
                 .map(|text| file.checked(text, permission))
                 .collect::<Result<_>>()?,
         },
+        restrictions: Restrictions {
+            source_addresses: match &raw.source_addresses {
+                None => Vec::new(),
+                Some(networks) => list(file, networks, Network::parse)?,
+            },
+            force_command: raw
+                .force_command
+                .as_ref()
+                .map(|command| file.checked(command, ForcedCommand::parse))
+                .transpose()?,
+        },
+    };
+    if let Some(raw_addresses) = &raw.source_addresses
+        && checked.restrictions.source_addresses.len() > MOST_NETWORKS
+    {
+        return Err(file.error_at(
+            &raw_addresses.span(),
+            format!("more than {MOST_NETWORKS} source addresses"),
+        ));
+    }
+    Ok(checked)
+}
+
+/// An option of an authorized key is no longer than a line.
+const MOST_NETWORKS: usize = 50;
+
+fn reason(file: &TomlFile, raw: &Spanned<RawReason>) -> Result<ReasonRule> {
+    let rule = raw.get_ref();
+    if rule.required == Some(false) {
+        return Err(file
+            .error_at(&raw.span(), "required can't be false: every request has a reason")
+            .next("Leave it out."));
+    }
+    let pattern = |text: &Option<Spanned<String>>| {
+        text.as_ref().map(|text| file.checked(text, Pattern::parse)).transpose()
+    };
+    let hint = |text: &str| crate::name::Reason::parse(text).map(|text| text.to_string());
+    Ok(ReasonRule {
+        pattern: pattern(&rule.pattern)?,
+        ticket: pattern(&rule.ticket)?,
+        // One line of plain text, as it is shown at prompts.
+        hint: rule.hint.as_ref().map(|text| file.checked(text, hint)).transpose()?,
     })
 }
 
+fn hours(file: &TomlFile, raw: Option<&Spanned<String>>) -> Result<Option<Hours>> {
+    raw.map(|text| file.checked(text, Hours::parse)).transpose()
+}
+
+fn small(file: &TomlFile, raw: &Spanned<i64>, what: &str) -> Result<u32> {
+    u32::try_from(*raw.get_ref())
+        .ok()
+        .filter(|count| (1..=20).contains(count))
+        .ok_or_else(|| file.error_at(&raw.span(), format!("{what} is not between 1 and 20")))
+}
+
 fn approvals(file: &TomlFile, raw: &RawRole) -> Result<Approvals> {
-    match (&raw.approvals, &raw.auto_approve) {
-        (Some(_), Some(auto)) => {
-            Err(file.error_at(&auto.span(), "a role has approvals or auto_approve, not both"))
+    let always = match raw.auto_approve.as_ref().map(|auto| (auto, auto.get_ref())) {
+        Some((auto, RawAuto::Word(word))) if word != "always" => {
+            return Err(
+                file.error_at(&auto.span(), r#"auto_approve is "always", or a list of conditions"#)
+            );
         }
+        Some((auto, RawAuto::Word(_))) => Some(auto),
+        _ => None,
+    };
+    match (&raw.approvals, always) {
+        (Some(_), Some(auto)) => Err(file
+            .error_at(&auto.span(), "a role has approvals or auto_approve = \"always\", not both")
+            .next("A list of conditions in auto_approve goes with approvals.")),
+        (None, Some(_)) => Ok(Approvals::Automatic),
         (None, None) => Err(file
             .error_at(
                 &raw.name.span(),
-                format!("role `{}` says not who approves", raw.name.get_ref()),
+                match &raw.auto_approve {
+                    None => format!("role `{}` says not who approves", raw.name.get_ref()),
+                    Some(_) => format!(
+                        "role `{}` says not who approves where no condition is met",
+                        raw.name.get_ref()
+                    ),
+                },
             )
             .next(
                 r#"Add approvals = [{ from = "@leads", count = 1 }], or auto_approve = "always"."#,
             )),
-        (None, Some(auto)) if auto.get_ref() == "always" => Ok(Approvals::Automatic),
-        (None, Some(auto)) => {
-            Err(file.error_at(&auto.span(), r#"auto_approve can only be "always""#))
-        }
         (Some(needed), None) if needed.get_ref().is_empty() => {
             Err(empty(file, &needed.span(), "approvals"))
         }
@@ -159,17 +312,42 @@ fn approvals(file: &TomlFile, raw: &RawRole) -> Result<Approvals> {
             .get_ref()
             .iter()
             .map(|needed| {
-                let count = u32::try_from(*needed.count.get_ref())
-                    .ok()
-                    .filter(|count| (1..=20).contains(count))
-                    .ok_or_else(|| {
-                        file.error_at(&needed.count.span(), "count is not between 1 and 20")
-                    })?;
+                let count = small(file, &needed.count, "count")?;
                 Ok(Needed { from: file.checked(&needed.from, member)?, count })
             })
             .collect::<Result<_>>()
             .map(Approvals::People),
     }
+}
+
+fn conditions(file: &TomlFile, raw: &RawRole) -> Result<Vec<Condition>> {
+    let Some(auto) = &raw.auto_approve else { return Ok(Vec::new()) };
+    let RawAuto::Conditions(conditions) = auto.get_ref() else { return Ok(Vec::new()) };
+    if conditions.is_empty() {
+        return Err(empty(file, &auto.span(), "auto_approve"));
+    }
+    let places = |hosts: &List| list(file, hosts, Places::parse_positive);
+    let condition = |raw: &RawCondition| {
+        let condition = Condition {
+            members: raw.members.as_ref().map(|l| list(file, l, member)).transpose()?,
+            hosts: raw.hosts.as_ref().map(places).transpose()?,
+            logins: raw.logins.as_ref().map(|l| list(file, l, login_pattern)).transpose()?,
+            hours: hours(file, raw.hours.as_ref())?,
+            max_duration: raw
+                .max_duration
+                .as_ref()
+                .map(|text| file.checked(text, Span::parse))
+                .transpose()?,
+            sudo: raw.sudo.unwrap_or(false),
+        };
+        if condition == (Condition { sudo: condition.sudo, ..Condition::default() }) {
+            return Err(file
+                .error_at(&auto.span(), "a condition that is always met")
+                .next(r#"Say when: members, hosts, logins, hours or max_duration."#));
+        }
+        Ok(condition)
+    };
+    conditions.iter().map(condition).collect()
 }
 
 fn deny(file: &TomlFile, raw: &Spanned<RawDeny>) -> Result<Deny> {
@@ -179,7 +357,7 @@ fn deny(file: &TomlFile, raw: &Spanned<RawDeny>) -> Result<Deny> {
             .error_at(&raw.span(), "a deny rule says not whom it denies")
             .next("Add members, hosts or logins."));
     }
-    let places = |hosts: &List| list(file, hosts, Place::parse);
+    let places = |hosts: &List| list(file, hosts, Places::parse);
     Ok(Deny {
         members: rule.members.as_ref().map(|l| list(file, l, member)).transpose()?,
         hosts: rule.hosts.as_ref().map(places).transpose()?,
@@ -275,6 +453,51 @@ approvals = [{ from = "@leads", count = 1 }, { from = "@security", count = 1 }]
         assert!(error(&(GOOD.to_owned() + GOOD)).contains("two roles named prod-debug"));
         assert!(error("[[deny]]").contains(":1: a deny rule says not whom"));
         assert!(error("[[roles]]").contains("Did you mean `role`?"));
+    }
+
+    #[test]
+    fn everything_a_role_can_say_parses() {
+        let more = r#"
+max_lead = "2d"
+reason = { required = true, pattern = "^INC-[0-9]+ ", ticket = "INC-[0-9]+", hint = "INC-1 why" }
+hours = "Mon-Fri 08:00-18:00 Europe/Berlin"
+max_active = 2
+auto_approve = [{ members = ["@oncall"], hosts = ["risk=low"], max_duration = "30m" }]
+shorten = false
+source_addresses = ["10.0.0.0/8"]
+force_command = "/usr/bin/backup"
+"#;
+        let parsed = |more: &str| Policy::parse(Path::new("/p"), &(GOOD.to_owned() + more));
+        let policy = parsed(more).unwrap();
+        let role = &policy.roles[0];
+        assert_eq!(
+            (role.max_lead.secs(), role.max_active, role.shorten),
+            (172_800, Some(2), false)
+        );
+        assert_eq!(role.auto_approve.len(), 1);
+        assert!(role.hours.is_some() && role.reason.ticket.is_some());
+        assert_eq!(role.restrictions.critical_options().len(), 2);
+        let wrong = |from: &str, to: &str| parsed(&more.replace(from, to)).unwrap_err().to_string();
+        for (from, to, said) in [
+            ("2d", "soon", ":11: `soon` is no duration"),
+            ("INC-[0-9]+ ", "(INC", ":12: this is no pattern"),
+            ("required = true", "required = false", ":12: required can't be false"),
+            ("hint", "hnt", ":12: `hnt` is no key in [role.reason]. Did you mean `hint`?"),
+            ("Europe/Berlin", "Europe/Berlim", ":13: there is no time zone `Europe/Berlim`"),
+            ("Mon-Fri", "Mon-Frei", ":13: `Mon-Frei 08:00-18:00` are no hours"),
+            ("= 2\n", "= 0\n", ":14: max_active is not between 1 and 20"),
+            ("\"@oncall\"", "\"@on call\"", ":15: `on call` is no name of a group"),
+            ("max_duration", "max_duratoin", ":15: `max_duratoin` is no key in [role.auto_app"),
+            ("[{ members", "[{}, { members", ":15: a condition that is always met"),
+            ("risk=low", "not risk=low", ":15: this says only where the role is not for"),
+            ("10.0.0.0/8", "10.0.0.1/8", ":17: `10.0.0.1/8` has bits behind its prefix"),
+            ("/usr/bin/backup", "/bin/sh -c 'x'", ":18: a forced command is an absolute path"),
+            ("auto_approve = [{", "auto_approve = 1 # [{", ":15:"),
+            ("auto_approve = [{", "auto_approve = 'always' # [{", ":15: a role has approvals or"),
+        ] {
+            let got = wrong(from, to);
+            assert!(got.contains(said), "{to}: {got}");
+        }
     }
 
     #[test]

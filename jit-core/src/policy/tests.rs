@@ -9,7 +9,7 @@ use super::*;
 use crate::grant::Ask;
 use crate::grant::testing::at;
 use crate::host::Host;
-use crate::name::{HostName, Label, Reason};
+use crate::name::{HostName, Label, Place, Reason};
 
 const PEOPLE: [&str; 6] = ["ann", "ben", "cat", "dan", "eve", "fay"];
 const GROUPS: [&str; 3] = ["dev", "leads", "security"];
@@ -43,9 +43,17 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
     proptest::collection::vec(member(), 1..3)
 }
 
-fn places() -> impl Strategy<Value = Vec<Place>> {
-    let texts = prop::sample::select(vec!["web-1", "web-2", "env=prod", "env=test"]);
-    proptest::collection::vec(texts.prop_map(|text| Place::parse(text).unwrap()), 1..3)
+fn places() -> impl Strategy<Value = Vec<Places>> {
+    let texts = prop::sample::select(vec![
+        "web-1",
+        "web-2",
+        "env=prod",
+        "env=test",
+        "env=prod and not tier=db",
+        "env=prod and tier=db",
+        "not web-1 and env=prod",
+    ]);
+    proptest::collection::vec(texts.prop_map(|text| Places::parse(text).unwrap()), 1..3)
 }
 
 fn logins() -> impl Strategy<Value = Vec<LoginPattern>> {
@@ -65,18 +73,59 @@ fn approvals() -> impl Strategy<Value = Approvals> {
     ]
 }
 
-fn role() -> impl Strategy<Value = Role> {
-    let terms = (any::<bool>(), 1_u64..200, approvals());
-    (members(), places(), logins(), terms).prop_map(
-        |(members, hosts, logins, (sudo, longest, approvals))| Role {
-            name: RoleName::parse("r").unwrap(),
+/// The clock stands at 00:16:40 on a Thursday. The second set of hours ends 200 seconds later.
+fn hours() -> impl Strategy<Value = Option<Hours>> {
+    let texts = ["00:00-24:00 UTC", "Thu 00:10-00:20 UTC", "Fri 00:10-00:20 UTC"];
+    prop::option::of(prop::sample::select(texts.map(|text| Hours::parse(text).unwrap()).to_vec()))
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    use prop::option::of;
+    let longest = of((1_u64..200).prop_map(|secs| Span::from_secs(secs).unwrap()));
+    (of(members()), of(places()), of(logins()), hours(), longest, any::<bool>()).prop_map(
+        |(members, hosts, logins, hours, max_duration, sudo)| Condition {
             members,
             hosts,
             logins,
+            hours,
+            max_duration,
             sudo,
-            max_duration: Span::from_secs(longest).unwrap(),
-            approvals,
-            permissions: BTreeSet::from([Permission::Pty]),
+        },
+    )
+}
+
+fn reason_rule() -> impl Strategy<Value = ReasonRule> {
+    let pattern = Some(Pattern::parse("^INC-[0-9]+ ").unwrap());
+    prop_oneof![
+        3 => Just(ReasonRule::default()),
+        1 => Just(ReasonRule { ticket: pattern.clone(), pattern, hint: None }),
+    ]
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    let terms = (any::<bool>(), 1_u64..200, 1_u64..400, reason_rule(), hours());
+    let auto = proptest::collection::vec(condition(), 0..2);
+    let more = (approvals(), auto, prop::option::of(1_u32..3));
+    (members(), places(), logins(), terms, more).prop_map(
+        |(members, hosts, logins, terms, (approvals, auto_approve, max_active))| {
+            let (sudo, longest, lead, reason, hours) = terms;
+            Role {
+                name: RoleName::parse("r").unwrap(),
+                members,
+                hosts,
+                logins,
+                sudo,
+                max_duration: Span::from_secs(longest).unwrap(),
+                max_lead: Span::from_secs(lead).unwrap(),
+                reason,
+                hours,
+                max_active,
+                approvals,
+                auto_approve,
+                shorten: true,
+                permissions: BTreeSet::from([Permission::Pty]),
+                restrictions: Restrictions::default(),
+            }
         },
     )
 }
@@ -101,16 +150,19 @@ fn policy(denies: std::ops::Range<usize>) -> impl Strategy<Value = Policy> {
 
 fn ask() -> impl Strategy<Value = Ask> {
     let place = prop::sample::select(vec!["web-1", "env=prod"]);
-    (0..PEOPLE.len(), 0..LOGINS.len(), place, any::<bool>(), 1_u64..250).prop_map(
-        |(person, login, place, sudo, seconds)| Ask {
+    let reason = prop::sample::select(vec!["a reason", "INC-7 the disk", "see INC-7 "]);
+    let start = prop::option::weighted(0.3, 900_u64..1600);
+    let who = (0..PEOPLE.len(), 0..LOGINS.len());
+    (who, place, any::<bool>(), 1_u64..250, start, reason).prop_map(
+        |((person, login), place, sudo, seconds, start, reason)| Ask {
             person: PersonName::parse(PEOPLE[person]).unwrap(),
             login: Login::parse(LOGINS[login]).unwrap(),
             place: Place::parse(place).unwrap(),
             sudo,
             duration: Span::from_secs(seconds).unwrap(),
-            start: None,
+            start: start.map(at),
             extends: None,
-            reason: Reason::parse("a reason").unwrap(),
+            reason: Reason::parse(reason).unwrap(),
         },
     )
 }
@@ -123,14 +175,20 @@ fn host() -> Host {
     }
 }
 
-/// Decides with these indices of `people` as approvers.
-fn decided(ask: &Ask, policy: &Policy, people: &[Person], approvers: &[usize]) -> Decision {
-    decided_after(0, ask, policy, people, approvers)
+fn holding(grants: u32) -> Held {
+    [(RoleName::parse("r").unwrap(), grants)].into()
 }
 
-/// The same, of an extension of access that lasts `before` seconds already.
+/// Decides with these indices of `people` as approvers.
+fn decided(ask: &Ask, policy: &Policy, people: &[Person], approvers: &[usize]) -> Decision {
+    decided_after(0, 0, ask, policy, people, approvers)
+}
+
+/// The same, of an extension of access that lasts `before` seconds already, of somebody who holds
+/// that many grants by the role.
 fn decided_after(
     before: u64,
+    held: u32,
     ask: &Ask,
     policy: &Policy,
     people: &[Person],
@@ -139,32 +197,68 @@ fn decided_after(
     let hosts = [host()];
     let requester = people.iter().find(|person| person.name == ask.person).unwrap();
     let approvers: Vec<Person> = approvers.iter().map(|i| people[*i].clone()).collect();
-    let facts = Facts { requester, hosts: &hosts, approvers: &approvers, before };
+    let held = holding(held);
+    let facts = Facts {
+        requester,
+        hosts: &hosts,
+        approvers: &approvers,
+        before,
+        held: &held,
+        draft: false,
+    };
     decide(ask, policy, &facts, at(1000))
 }
 
 /// The plain definition: some role fits, and its places can be filled by distinct people other
 /// than the requester and not suspended.
-fn allowed_by_definition(ask: &Ask, policy: &Policy, people: &[Person], yes: &[usize]) -> bool {
+fn allowed_by_definition(
+    held: u32,
+    ask: &Ask,
+    policy: &Policy,
+    people: &[Person],
+    yes: &[usize],
+) -> bool {
     let requester = people.iter().find(|person| person.name == ask.person).unwrap();
     let here = host();
+    let includes = |members: &[Member]| members.iter().any(|member| member.includes(requester));
+    let as_login = |l: &[LoginPattern]| l.iter().any(|l| l.matches(&ask.login, &ask.person));
     let denied = policy.denies.iter().any(|rule| {
-        rule.members.as_ref().is_none_or(|m| m.iter().any(|m| m.includes(requester)))
-            && rule.hosts.as_ref().is_none_or(|h| h.iter().any(|h| here.is_at(h)))
-            && rule
-                .logins
-                .as_ref()
-                .is_none_or(|l| l.iter().any(|l| l.matches(&ask.login, &ask.person)))
+        rule.members.as_ref().is_none_or(|m| includes(m))
+            && rule.hosts.as_ref().is_none_or(|h| h.iter().any(|h| h.includes(&here)))
+            && rule.logins.as_ref().is_none_or(|l| as_login(l))
     });
+    let at_hosts = |hosts: &[Places]| {
+        hosts.iter().any(|places| match ask.place {
+            Place::Host(_) => places.includes(&here),
+            Place::Label(_) => places.to_string() == ask.place.to_string(),
+        })
+    };
+    let start = ask.start.map_or(1000, |start| start.unix());
+    let (first, end) = (start.max(1000), start + ask.duration.secs());
+    let always_open = |hours: &Option<Hours>| match hours.as_ref().map(ToString::to_string) {
+        None => true,
+        Some(all) if all.starts_with("00:00") => true,
+        Some(thursday) if thursday.starts_with("Thu") => 600 <= first && end <= 1200,
+        Some(_) => false,
+    };
     let fits = |role: &Role| {
-        role.members.iter().any(|member| member.includes(requester))
-            && role.hosts.iter().any(|place| match ask.place {
-                Place::Host(_) => here.is_at(place),
-                Place::Label(_) => *place == ask.place,
-            })
-            && role.logins.iter().any(|login| login.matches(&ask.login, &ask.person))
+        includes(&role.members)
+            && at_hosts(&role.hosts)
+            && as_login(&role.logins)
             && (role.sudo || !ask.sudo)
             && ask.duration <= role.max_duration
+            && start <= 1000 + role.max_lead.secs()
+            && always_open(&role.hours)
+            && role.max_active.is_none_or(|most| held < most)
+            && (role.reason.pattern.is_none() || ask.reason.as_str().starts_with("INC-7 "))
+    };
+    let by_itself = |rule: &Condition| {
+        rule.members.as_ref().is_none_or(|m| includes(m))
+            && rule.hosts.as_ref().is_none_or(|h| at_hosts(h))
+            && rule.logins.as_ref().is_none_or(|l| as_login(l))
+            && always_open(&rule.hours)
+            && rule.max_duration.is_none_or(|most| ask.duration <= most)
+            && (rule.sudo || !ask.sudo)
     };
     let mut others: Vec<&Person> = yes
         .iter()
@@ -180,10 +274,11 @@ fn allowed_by_definition(ask: &Ask, policy: &Policy, people: &[Person], yes: &[u
                 .iter()
                 .flat_map(|n| std::iter::repeat_n(&n.from, n.count as usize))
                 .collect();
-            assignable(&places, &others)
+            role.auto_approve.iter().any(by_itself) || assignable(&places, &others)
         }
     };
-    !denied && !requester.suspended && policy.roles.iter().any(|role| fits(role) && filled(role))
+    let allowed = || policy.roles.iter().any(|role| fits(role) && filled(role));
+    !denied && !requester.suspended && end > 1000 && allowed()
 }
 
 /// Whether each place gets a person of its own: tries them all.
@@ -209,13 +304,34 @@ proptest! {
 
     #[test]
     fn the_decision_is_the_plain_definition(
-        ask in ask(), policy in policy(0..2), people in people(), yes in yes()
+        ask in ask(), policy in policy(0..2), people in people(), yes in yes(), held in 0_u32..3
     ) {
-        let decision = decided(&ask, &policy, &people, &yes);
+        let decision = decided_after(0, held, &ask, &policy, &people, &yes);
         prop_assert_eq!(
             decision.verdict == Verdict::Allow,
-            allowed_by_definition(&ask, &policy, &people, &yes)
+            allowed_by_definition(held, &ask, &policy, &people, &yes)
         );
+    }
+
+    /// Whose yes may count, and whose is looked for, is one and the same question.
+    #[test]
+    fn only_those_who_may_approve_are_looked_for(
+        ask in ask(), policy in policy(0..2), people in people()
+    ) {
+        let hosts = [host()];
+        let requester = people.iter().find(|person| person.name == ask.person).unwrap();
+        let held = Held::new();
+        let facts = Facts {
+            requester, hosts: &hosts, approvers: &[], before: 0, held: &held, draft: false,
+        };
+        let now = at(1000);
+        for person in eligible(&ask, &policy, &facts, now, &people) {
+            prop_assert!(may_approve(person, &ask, &policy, &facts));
+            prop_assert!(person.name != ask.person && !person.suspended);
+        }
+        if matches!(decide(&ask, &policy, &facts, now).verdict, Verdict::Allow | Verdict::Deny { .. }) {
+            prop_assert_eq!(eligible(&ask, &policy, &facts, now, &people), Vec::<&Person>::new());
+        }
     }
 
     #[test]
@@ -231,7 +347,11 @@ proptest! {
             decided(&ask, &policy, &people, &without).verdict
         );
         let hosts = [host()];
-        let facts = Facts { requester: &people[own], hosts: &hosts, approvers: &[], before: 0 };
+        let held = Held::new();
+        let facts = Facts {
+            requester: &people[own], hosts: &hosts, approvers: &[], before: 0, held: &held,
+            draft: false,
+        };
         prop_assert!(!may_approve(&people[own], &ask, &policy, &facts));
     }
 
@@ -251,8 +371,9 @@ proptest! {
         policy.denies.push(Deny {
             members: Some(vec![Member::Person(ask.person.clone())]), hosts: None, logins: None,
         });
-        let verdict = decided(&ask, &policy, &people, &yes).verdict;
-        prop_assert!(is_denied(&verdict));
+        let decision = decided(&ask, &policy, &people, &yes);
+        prop_assert!(is_denied(&decision.verdict));
+        prop_assert_eq!(decision.role, None);
     }
 
     #[test]
@@ -266,7 +387,7 @@ proptest! {
         ask in ask(), policy in policy(0..1), people in people(), yes in yes(), before in 0_u64..200
     ) {
         let longest = policy.roles.iter().map(|role| role.max_duration.secs()).max().unwrap_or(0);
-        let decision = decided_after(before, &ask, &policy, &people, &yes);
+        let decision = decided_after(before, 0, &ask, &policy, &people, &yes);
         if before + ask.duration.secs() > longest {
             prop_assert!(is_denied(&decision.verdict));
         }
@@ -319,7 +440,15 @@ fn whoever_still_helps_is_eligible() {
         extends: None,
         reason: Reason::parse("INC-1").unwrap(),
     };
-    let ann_said_yes = Facts { requester: &fay, hosts: &[host], approvers: &[ann], before: 0 };
+    let held = Held::new();
+    let ann_said_yes = Facts {
+        requester: &fay,
+        hosts: &[host],
+        approvers: &[ann],
+        before: 0,
+        held: &held,
+        draft: false,
+    };
     let told = |approvals: &str| {
         let policy = policy(approvals);
         let Verdict::Pending { missing } = decide(&ask, &policy, &ann_said_yes, at(9)).verdict

@@ -18,6 +18,7 @@ use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::Anchor;
 use crate::seal::Vault;
 use crate::session::{End, EndReason, Session};
@@ -46,6 +47,7 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&an_account_has_one_stay_on_a_host);
     fresh(&a_host_has_one_set_of_break_glass_codes);
     fresh(&a_hook_has_one_standing);
+    fresh(&one_policy_is_kept);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -278,6 +280,23 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
     tx.put_session(&over).unwrap();
     assert_eq!(ids(tx.sessions(&web1).unwrap()), [second]);
     assert_eq!(ids(tx.sessions_of(&web1, 5).unwrap()), [first], "over or not");
+}
+
+fn one_policy_is_kept(open: Open<'_>) {
+    let store = open();
+    let policy = |version: &str| Accepted {
+        version: version.into(),
+        text: format!("# {version}\n"),
+        since: at(1000),
+        refused: None,
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    assert_eq!(tx.policy().unwrap(), None);
+    tx.put_policy(&policy("one")).unwrap();
+    tx.put_policy(&policy("two")).unwrap();
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Read).unwrap();
+    assert_eq!(tx.policy().unwrap(), Some(policy("two")));
 }
 
 fn an_account_has_one_stay_on_a_host(open: Open<'_>) {

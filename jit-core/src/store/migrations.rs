@@ -33,7 +33,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
          STRICT;",
     // 4: how far each hook is.
     "CREATE TABLE hook (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
-    // 5: links between hosts and their authority, by host; until when a certificate of a grant can
+    // 5: the last policy that took effect, under `accepted`.
+    "CREATE TABLE policy (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
+    // 6: links between hosts and their authority, by host; until when a certificate of a grant can
     // be valid.
     "CREATE TABLE link (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
      ALTER TABLE grant_ ADD COLUMN certified_until INTEGER NOT NULL DEFAULT 0;

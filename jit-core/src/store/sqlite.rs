@@ -26,6 +26,7 @@ use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
+use crate::policy::Accepted;
 use crate::process::AuditSession;
 use crate::rootfile;
 use crate::seal::Vault;
@@ -180,7 +181,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 12] = [
+const TAGGED: [(&str, &str); 13] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -192,8 +193,12 @@ const TAGGED: [(&str, &str); 12] = [
     ("stay", "SELECT key, body, tag FROM stay"),
     ("break_glass", "SELECT key, body, tag FROM break_glass"),
     ("hook", "SELECT key, body, tag FROM hook"),
+    ("policy", "SELECT key, body, tag FROM policy"),
     ("link", "SELECT key, body, tag FROM link"),
 ];
+
+/// The key of the one row of its table.
+const ACCEPTED: &str = "accepted";
 
 struct SqliteTx<'a> {
     tx: Transaction<'a>,
@@ -631,6 +636,16 @@ impl Tx for SqliteTx<'_> {
 
     fn remove_standing(&self, hook: &HookName) -> Result<()> {
         self.run("DELETE FROM hook WHERE key = ?1", [hook.as_str()]).map(drop)
+    }
+
+    fn policy(&self) -> Result<Option<Accepted>> {
+        self.row("policy", "SELECT key, body, tag FROM policy WHERE key = ?1", [ACCEPTED])
+    }
+
+    fn put_policy(&self, policy: &Accepted) -> Result<()> {
+        let (body, tag) = self.seal_row("policy", ACCEPTED, policy)?;
+        let sql = "REPLACE INTO policy (key, body, tag) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![ACCEPTED, body, tag]).map(drop)
     }
 
     fn link(&self, host: &HostName) -> Result<Option<Link>> {

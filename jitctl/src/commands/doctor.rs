@@ -71,8 +71,9 @@ fn examine(path: &Path, report: &mut Report) {
     if let Some(authority) = &authority {
         checks::stored(authority, report);
         checks::people(authority, report);
-        if let Some(policy) = &policy {
-            checks::policy(authority, policy, report);
+        match &policy {
+            Some(policy) => checks::policy(authority, policy, report),
+            None => checks::stand_in(authority, report),
         }
     }
     hooks::examine(&config, path, authority.as_ref(), report);

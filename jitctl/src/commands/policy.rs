@@ -1,5 +1,7 @@
 //! `jitctl policy`: the policy file, checked and shown.
 
+mod cases;
+
 use std::io::Read;
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use jit_core::config::Config;
 use jit_core::host::Host;
 use jit_core::name::Place;
 use jit_core::person::Person;
-use jit_core::policy::{Approvals, Member, Policy, Role};
+use jit_core::policy::{Approvals, Member, Places, Policy, Role};
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -22,13 +24,47 @@ const LARGEST: u64 = 1024 * 1024;
 pub fn run(config: &Path, command: &Command, output: Output) -> Result<Exit> {
     match command {
         Command::Check { file } => check(config, file.as_deref(), output),
+        Command::Test { file, policy } => test(config, file, policy.as_deref(), output),
         Command::Show { person } => {
             let authority = open(config)?;
             let policy = authority.policy()?;
             let person = person.as_ref().map(|name| authority.person(name)).transpose()?;
-            show(&policy, person.as_ref(), output)
+            show(&policy, person.as_ref(), &authority.people()?, output)
         }
     }
+}
+
+fn test(config: &Path, file: &Path, policy: Option<&Path>, output: Output) -> Result<Exit> {
+    let policy = match policy {
+        Some(path) => Policy::parse(path, &draft(path)?)?,
+        None => open(config)?.policy()?,
+    };
+    let enrolled = || {
+        let authority = open(config)?;
+        Ok(cases::World { people: authority.people()?, hosts: authority.hosts()? })
+    };
+    let outcomes = cases::run(file, &draft(file)?, &policy, enrolled)?;
+    let mut text = String::new();
+    for outcome in &outcomes {
+        let verdict = if outcome.differs.is_empty() { "ok  " } else { "FAIL" };
+        text.push_str(&format!("{verdict}  {}\n", outcome.name));
+        for line in &outcome.differs {
+            text.push_str(&format!("        {line}\n"));
+        }
+    }
+    let result = cases::all_as_expected(&outcomes);
+    if result.is_ok() {
+        text.push_str(&format!("All {} are as expected.\n", count(outcomes.len() as u64, "case")));
+    }
+    output.answer(text, || {
+        json!({
+            "version": policy.version,
+            "cases": outcomes.iter().map(|outcome| json!({
+                "name": outcome.name, "differs": outcome.differs,
+            })).collect::<Vec<_>>(),
+        })
+    })?;
+    result.map(|()| Exit::Done)
 }
 
 fn check(config: &Path, file: Option<&Path>, output: Output) -> Result<Exit> {
@@ -95,7 +131,8 @@ pub fn doubts(policy: &Policy, people: &[Person], hosts: &[Host]) -> Vec<String>
         for member in allowed.iter().filter(|member| members(member) == 0) {
             doubts.push(format!("role {name}: {}", nobody(member)));
         }
-        for place in places.iter().filter(|place| !hosts.iter().any(|h| h.is_at(place))) {
+        let named = places.iter().flat_map(Places::named);
+        for place in named.filter(|place| !hosts.iter().any(|host| host.is_at(place))) {
             doubts.push(match place {
                 Place::Host(host) => format!("role {name}: there is no host {host}"),
                 Place::Label(label) => format!("role {name}: no host has the label {label}"),
@@ -120,7 +157,18 @@ pub fn doubts(policy: &Policy, people: &[Person], hosts: &[Host]) -> Vec<String>
     doubts
 }
 
-fn show(policy: &Policy, person: Option<&Person>, output: Output) -> Result<Exit> {
+fn show(
+    policy: &Policy,
+    person: Option<&Person>,
+    people: &[Person],
+    output: Output,
+) -> Result<Exit> {
+    // Never oneself, never the suspended; what a deny rule or the hours take away is for `explain`.
+    let could_approve = |role: &Role| -> Vec<String> {
+        let others = people.iter().filter(|other| Some(*other) != person && !other.suspended);
+        let named = others.filter(|other| role.approvals.names(other));
+        named.map(|other| other.name.to_string()).collect()
+    };
     let concerns = |members: &[Member]| {
         person.is_none_or(|person| members.iter().any(|member| member.includes(person)))
     };
@@ -134,14 +182,15 @@ fn show(policy: &Policy, person: Option<&Person>, output: Output) -> Result<Exit
     let mut text = if roles.is_empty() {
         "No role gives anything.\n".to_owned()
     } else {
-        let heads = ["ROLE", "MEMBERS", "HOSTS", "LOGINS", "SUDO", "AT MOST", "APPROVALS"];
+        let mut heads = vec!["ROLE", "MEMBERS", "HOSTS", "LOGINS", "SUDO", "AT MOST", "APPROVALS"];
+        heads.extend(person.map(|_| "WHO COULD APPROVE"));
         table(
             &heads,
             roles.iter().map(|role| {
-                vec![
+                let mut row = vec![
                     role.name.to_string(),
                     joined(&role.members, " "),
-                    joined(&role.hosts, " "),
+                    joined(&role.hosts, ", "),
                     joined(&role.logins, " "),
                     if role.sudo { "yes" } else { "no" }.into(),
                     role.max_duration.to_string(),
@@ -149,9 +198,11 @@ fn show(policy: &Policy, person: Option<&Person>, output: Output) -> Result<Exit
                         Approvals::Automatic => "none needed".into(),
                         Approvals::People(needed) => joined(needed, ", "),
                     },
-                ]
+                ];
+                row.extend(person.map(|_| joined(could_approve(role), " ")));
+                row
             }),
-        )
+        ) + &roles.iter().flat_map(|role| besides(role)).collect::<String>()
     };
     if !denies.is_empty() {
         let rows = denies.iter().map(|rule| {
@@ -178,6 +229,24 @@ fn show(policy: &Policy, person: Option<&Person>, output: Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
+/// What a role asks for and gives beside what the table shows, a line each.
+fn besides(role: &Role) -> Vec<String> {
+    let restrictions = role.restrictions.key_options();
+    [
+        role.hours.as_ref().map(|hours| format!("is open {hours}")),
+        role.reason.wanted().map(|wanted| format!("wants {wanted}")),
+        role.max_active.map(|most| format!("gives one person at most {most} at a time")),
+        (!role.auto_approve.is_empty())
+            .then(|| "takes no approval where a condition of its auto_approve is met".to_owned()),
+        (!restrictions.is_empty())
+            .then(|| format!("holds ssh to {}", restrictions.trim_start_matches(','))),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|line| format!("{} {line}\n", role.name))
+    .collect()
+}
+
 fn role_for_programs(role: &Role) -> Value {
     json!({
         "name": role.name, "members": role.members, "hosts": role.hosts,
@@ -188,6 +257,10 @@ fn role_for_programs(role: &Role) -> Value {
             Approvals::People(needed) => json!(needed),
         },
         "permissions": role.permissions,
+        "max_lead_seconds": role.max_lead.secs(), "max_active": role.max_active,
+        "hours": role.hours.as_ref().map(ToString::to_string),
+        "reason_wanted": role.reason.wanted(), "shorten": role.shorten,
+        "auto_approve_conditions": role.auto_approve.len(), "restrictions": role.restrictions,
     })
 }
 

@@ -32,6 +32,7 @@ fn good() -> Specification {
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(at(1000), at(2000)).unwrap(),
         permissions: BTreeSet::from([Permission::Pty, Permission::X11Forwarding]),
+        restrictions: jit_core::restriction::Restrictions::default(),
     }
 }
 

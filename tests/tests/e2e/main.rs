@@ -42,6 +42,7 @@ mod races;
 mod recovery;
 mod refusals;
 mod request_at_prompt;
+mod restrictions;
 mod secrets;
 mod setup;
 mod shared_login;

@@ -2,7 +2,9 @@
 
 use crate::pam;
 use std::process::Child;
+use std::time::Duration;
 use tests::error::{Context, Result};
+use tests::process::wait_until;
 use tests::totp::step_now;
 use tests::{Instance, Options, Outcome};
 
@@ -64,10 +66,14 @@ fn parallel_guesses_never_exceed_the_limit() -> Result<()> {
     let waiting: Vec<Child> =
         (0..20).map(|_| pam::at_the_prompt(&i, &i.alice)).collect::<Result<_>>()?;
     assert_eq!(pam::answer_at_once(waiting, &wrong)?, 0);
-    let log = i.log.since(mark);
-    let looked_at = log.lines().filter(|line| line.contains("wrong code")).count();
-    let stopped = log.lines().filter(|line| line.contains("too many failures")).count();
-    assert_eq!((looked_at, stopped), (3, 17), "{log}");
+    let said = |text: &str| i.log.since(mark).lines().filter(|line| line.contains(text)).count();
+    let stopped = || said("too many failures");
+    // The last lines may still be on their way.
+    wait_until("all are on record", Duration::from_secs(5), || {
+        stopped() + said("wrong code") == 20
+    })
+    .context(i.log.since(mark))?;
+    assert_eq!((said("wrong code"), stopped()), (3, 17), "{}", i.log.since(mark));
     // The right one comes too late.
     pam::authenticate(&i, &i.alice, &i.alice.code()?)?.refused()?;
     Ok(())

@@ -98,6 +98,9 @@ fn signed(wanted: &Specification, by: u8) -> String {
     for permission in &wanted.permissions {
         builder.extension(permission.extension(), "").unwrap();
     }
+    for (name, value) in wanted.restrictions.critical_options() {
+        builder.critical_option(name, value).unwrap();
+    }
     let certificate = builder.sign(&key(by)).unwrap().to_openssh().unwrap();
     format!("publickey {}\n", certificate.trim())
 }
@@ -184,7 +187,7 @@ fn a_certificate_is_its_own_proof_while_nobody_can_be_asked() {
     assert!(fleet.enters(&alice));
     let taken = fleet.known(&grant);
     assert_eq!(taken.window().unwrap().not_after, grant.window().unwrap().not_after);
-    assert_eq!(taken.terms().permissions, grant.terms().permissions);
+    assert_eq!(taken.terms(), grant.terms());
     fleet.host.authority.check_grants().unwrap();
     assert_eq!(records(&fleet.host).iter().filter(|r| r.action == "grant.take-up").count(), 1);
     fleet.identify(&report).unwrap();

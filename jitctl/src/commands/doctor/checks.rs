@@ -174,6 +174,17 @@ pub fn people(authority: &Authority, report: &mut Report) {
     }
 }
 
+/// The policy that is in force while the one in the file does not parse.
+pub fn stand_in(authority: &Authority, report: &mut Report) {
+    if let Ok(policy) = authority.policy() {
+        report.warn(
+            format!("version {} of the policy, the last good one, stays in force", policy.version),
+            "What was changed in the file since has no effect.",
+            format!("Mend {}; then jitctl policy check", authority.config().policy_file.display()),
+        );
+    }
+}
+
 /// A policy that names what there is none of.
 pub fn policy(authority: &Authority, policy: &Policy, report: &mut Report) {
     let (Ok(people), Ok(hosts)) = (authority.people(), authority.hosts()) else { return };
