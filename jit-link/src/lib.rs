@@ -2,6 +2,7 @@
 //! tried without a network.
 
 mod door;
+mod https;
 mod office;
 mod reach;
 mod service;

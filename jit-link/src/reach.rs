@@ -32,11 +32,7 @@ impl Reach {
     ///
     /// # Errors
     /// As there; unavailable at once then.
-    pub fn ask_if_there<T>(
-        &self,
-        clock: &dyn Clock,
-        ask: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+    pub fn ask_if_there<T>(&self, clock: &dyn Clock, ask: impl FnOnce() -> Result<T>) -> Result<T> {
         let since = self.0.lock().ok().and_then(|since| *since);
         let now = clock.boot()?.millis;
         if since.is_some_and(|since| now.saturating_sub(since) < REST) {

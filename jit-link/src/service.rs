@@ -32,8 +32,8 @@ pub fn run(config: Config) -> Result<()> {
     let door = Door::new(&open, &office, &reach);
     eprintln!("jit-link: {} is in the fleet of {}", config.host, office.place());
     thread::scope(|scope| {
-        scope.spawn(|| step.run());
-        scope.spawn(|| teller.run());
+        scope.spawn(move || step.run());
+        scope.spawn(move || teller.run());
         door.serve(&listener);
     });
     Ok(())

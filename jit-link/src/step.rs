@@ -63,8 +63,7 @@ impl<'a> Step<'a> {
     pub fn once(&mut self, wait: Duration) -> Result<bool> {
         let version = self.version.take();
         let clock = self.here.clock();
-        let state =
-            self.reach.ask(clock, || self.office.state(version.as_deref(), wait))?;
+        let state = self.reach.ask(clock, || self.office.state(version.as_deref(), wait))?;
         let new = version.as_ref() != Some(&state.version) && self.here.take_up(&state)?;
         self.version = Some(state.version.clone());
         let now = self.here.wall_clock()?;

@@ -28,6 +28,14 @@ impl Authority {
         tx.records((last + 1).saturating_sub(u64::from(limit)).max(1), limit)
     }
 
+    /// Records from number `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn records(&self, from: u64, limit: u32) -> Result<Vec<Record>> {
+        self.store.begin(Mode::Read)?.records(from, limit)
+    }
+
     /// Checks every record and every link of the chain.
     ///
     /// # Errors
