@@ -90,6 +90,14 @@ impl<'a> Door<'a> {
         });
     }
 
+    /// Answers the next one, and comes back.
+    pub fn serve_one(&self, listener: &UnixListener) {
+        if let Ok((stream, _)) = listener.accept() {
+            // Whoever left before the answer does not want it.
+            let _ = self.converse(stream);
+        }
+    }
+
     fn converse(&self, mut stream: UnixStream) -> std::io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
