@@ -14,6 +14,7 @@ fuzz_target!(|text: &str| {
             name: HostName::parse("web-1").expect("a name"),
             labels: [].into(),
             created_at: Timestamp::from_unix(0).expect("a time"),
+            key: None,
         };
         let login = Login::parse("deploy").expect("a login");
         let now = Timestamp::from_unix(1_800_000_000).expect("a time");

@@ -21,6 +21,7 @@ mod keeper;
 mod known;
 mod log;
 mod login;
+mod network;
 mod outbox;
 mod people;
 mod recovery;
@@ -131,6 +132,26 @@ impl Authority {
     /// As there.
     pub fn open_path(path: &Path, process: &'static str, opener: Opener) -> Result<Self> {
         Authority::open(Config::load(path)?, process, opener)
+    }
+
+    /// The same once more, with a connection to the store of its own: for another thread.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub fn another(&self) -> Result<Self> {
+        let store = SqliteStore::open(
+            &self.config.database(),
+            self.vault.clone(),
+            self.config.busy_timeout,
+            Opener::Admin,
+        )?;
+        Ok(Authority {
+            config: self.config.clone(),
+            store: Box::new(store),
+            vault: self.vault.clone(),
+            clock: self.clock.clone(),
+            syslog: self.syslog.clone(),
+        })
     }
 
     /// The configuration.

@@ -255,6 +255,7 @@ mod tests {
             name: crate::name::HostName::parse("web-1").unwrap(),
             labels: [crate::name::Label::parse("env=prod").unwrap()].into(),
             created_at: at(0),
+            key: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Configuration, `/etc/jit/jit.toml`: from the raw file, in which unknown keys are errors, to
 //! checked values. A bad value is an error with its line, never a warning and a default.
 
+mod serve;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use crate::name::{HostName, Login};
 use crate::policy::{login_pattern, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
+
+pub use serve::Serve;
 
 /// Where the configuration is unless `--config` or `config=` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jit/jit.toml";
@@ -61,6 +64,8 @@ pub struct Config {
     pub busy_timeout: Span,
     /// The authority, where that is another machine.
     pub authority: Option<Upstream>,
+    /// The authority over the network, where this machine is one.
+    pub serve: Option<Serve>,
 }
 
 /// Whether a login needs a second factor.
@@ -136,6 +141,7 @@ struct Raw {
     #[serde(default)]
     store: RawStore,
     authority: Option<upstream::RawUpstream>,
+    serve: Option<serve::RawServe>,
 }
 
 #[derive(Deserialize, Default)]
@@ -213,6 +219,7 @@ const KEYS: &[Keys] = &[
             "log",
             "store",
             "authority",
+            "serve",
         ],
     },
     Keys { table: "factor", keys: &["second_factor", "attempts", "period", "lockout"] },
@@ -224,6 +231,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
     upstream::KEYS,
+    serve::KEYS,
 ];
 
 impl Config {
@@ -369,6 +377,7 @@ impl Config {
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
             authority: raw.authority.map(|authority| authority.checked(&read)).transpose()?,
+            serve: raw.serve.map(|raw| raw.checked(file)).transpose()?,
         })
     }
 }
@@ -473,7 +482,8 @@ mod tests {
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
             [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
-            [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n";
+            [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
+            [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

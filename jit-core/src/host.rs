@@ -17,6 +17,9 @@ pub struct Host {
     pub labels: BTreeSet<Label>,
     /// When it was added.
     pub created_at: Timestamp,
+    /// The key with which it proves over the network who it is, in OpenSSH form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Host {

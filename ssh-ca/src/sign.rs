@@ -112,7 +112,7 @@ pub(crate) fn host_at(place: Place) -> Result<Host> {
         Place::Host(name) => (name, BTreeSet::new()),
         Place::Label(label) => (HostName::parse("any")?, BTreeSet::from([label])),
     };
-    Ok(Host { name, labels, created_at: jit_core::time::Timestamp::from_unix(0)? })
+    Ok(Host { name, labels, created_at: jit_core::time::Timestamp::from_unix(0)?, key: None })
 }
 
 /// The key pair as `ssh-key` wants a signer. Its own would derive the key anew for each signature,

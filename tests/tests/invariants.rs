@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 8] =
-    ["jit-core", "pam_jit", "ssh-ca", "jitctl", "jitd", "jit-hooks", "tests", "xtask"];
+const CRATES: [&str; 9] =
+    ["jit-core", "jit-api", "pam_jit", "ssh-ca", "jitctl", "jitd", "jit-hooks", "tests", "xtask"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()

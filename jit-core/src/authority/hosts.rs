@@ -28,6 +28,7 @@ impl Authority {
                 name: name.clone(),
                 labels: labels.clone(),
                 created_at: before.as_ref().map_or(now, |host| host.created_at),
+                key: before.as_ref().and_then(|host| host.key.clone()),
             };
             tx.put_host(&host)?;
             let detail = json!({ "labels": labels, "before": before.map(|host| host.labels) });

@@ -32,6 +32,8 @@ pub enum Program {
     JitHooks,
     /// What keeps a host in step with its authority.
     JitLink,
+    /// The authority over the network, where it doesn't know who somebody is.
+    Server,
 }
 
 impl fmt::Display for Program {
@@ -41,6 +43,7 @@ impl fmt::Display for Program {
             Program::PamJit => "pam_jit",
             Program::JitHooks => "jit-hooks",
             Program::JitLink => "jit-link",
+            Program::Server => "ssh-ca",
         })
     }
 }
@@ -66,6 +69,7 @@ impl TryFrom<String> for Actor {
             Some(("program", "jit-hooks")) => Ok(Actor::Program(Program::JitHooks)),
             Some(("program", "jit-link")) => Ok(Actor::Program(Program::JitLink)),
             Some(("host", name)) => Ok(Actor::Host(HostName::parse(name)?)),
+            Some(("program", "ssh-ca")) => Ok(Actor::Program(Program::Server)),
             None if text == "root" => Ok(Actor::Root),
             _ => Err(Error::tampered("a record names an unknown kind of actor")),
         }

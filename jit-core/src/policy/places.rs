@@ -123,6 +123,7 @@ mod tests {
             name: HostName::parse(name).unwrap(),
             labels: labels.iter().map(|label| Label::parse(label).unwrap()).collect(),
             created_at: at(0),
+            key: None,
         }
     }
 

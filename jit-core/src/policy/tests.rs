@@ -172,6 +172,7 @@ fn host() -> Host {
         name: HostName::parse("web-1").unwrap(),
         labels: [Label::parse("env=prod").unwrap()].into(),
         created_at: at(0),
+        key: None,
     }
 }
 
@@ -428,8 +429,12 @@ fn whoever_still_helps_is_eligible() {
     let cat = person_with("cat", &[2].into(), true);
     let fay = person_with("fay", &[1, 2].into(), false);
     let everybody = [ann.clone(), ben.clone(), cat, fay.clone()];
-    let host =
-        Host { name: HostName::parse("web-1").unwrap(), labels: [].into(), created_at: at(0) };
+    let host = Host {
+        name: HostName::parse("web-1").unwrap(),
+        labels: [].into(),
+        created_at: at(0),
+        key: None,
+    };
     let ask = Ask {
         person: fay.name.clone(),
         login: Login::parse("deploy").unwrap(),

@@ -67,8 +67,12 @@ fn what_is_committed_is_seen_and_what_is_dropped_is_not(open: Open<'_>) {
     let tx = store.begin(Mode::Write).unwrap();
     tx.put_person(&person("alice")).unwrap();
     tx.put_factors("alice", &Factors::default()).unwrap();
-    let host =
-        Host { name: HostName::parse("web-1").unwrap(), labels: [].into(), created_at: at(1) };
+    let host = Host {
+        name: HostName::parse("web-1").unwrap(),
+        labels: [].into(),
+        created_at: at(1),
+        key: None,
+    };
     tx.put_host(&host).unwrap();
     tx.commit().unwrap();
     let before = other.change_marker().unwrap();

@@ -300,6 +300,7 @@ approvals = [{ from = "@leads", count = 2 }]
             name: HostName::parse("web-1").unwrap(),
             labels: [Label::parse("env=prod").unwrap()].into(),
             created_at: Timestamp::from_unix(0).unwrap(),
+            key: None,
         };
         let mut people = vec![
             person("alice", "dev", false),

@@ -153,6 +153,7 @@ fn every_decision_can_be_explained_from_the_log_alone() {
                 name: serde_json::from_value(host["name"].clone()).unwrap(),
                 labels: serde_json::from_value(host["labels"].clone()).unwrap(),
                 created_at: now,
+                key: None,
             })
             .collect();
         let ask: Ask = serde_json::from_value(detail["ask"].clone()).unwrap();

@@ -209,6 +209,7 @@ fn looking_for_damage_finds_an_edited_row_in_every_table() {
             name: HostName::parse("web-1").unwrap(),
             labels: [].into(),
             created_at: at(1),
+            key: None,
         })
         .unwrap();
         tx.commit().unwrap();

@@ -148,6 +148,7 @@ fn host(file: &TomlFile, raw: &RawHost) -> Result<Host> {
         name: file.checked(&raw.name, HostName::parse)?,
         labels: labels.collect::<Result<BTreeSet<_>>>()?,
         created_at: Timestamp::from_unix(0)?,
+        key: None,
     })
 }
 

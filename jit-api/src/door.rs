@@ -1,0 +1,179 @@
+//! Who asks: from the kernel, or from a token or host credential and the proof of this very request.
+
+use jit_core::grant::Actor;
+use jit_core::name::{HostName, PersonName};
+use jit_core::time::Timestamp;
+use jit_core::{Error, sshsig};
+use sha2::{Digest, Sha256};
+
+use crate::asked::{Asked, Peer};
+use crate::caller::Caller;
+use crate::endpoint::Desk;
+use crate::nonces::Use;
+use crate::problem::Failure;
+use crate::proof::{self, Proof};
+use crate::token::Token;
+
+/// Who asks, and by which proof.
+pub(crate) struct Arrived {
+    pub(crate) caller: Caller,
+    /// Of the nonce, if there is a proof.
+    pub(crate) nonce: Option<[u8; 32]>,
+}
+
+/// Finds out who asks.
+///
+/// # Errors
+/// Unauthenticated when they claim to be somebody and don't prove it; that is on the log.
+pub(crate) fn arrive(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Arrived, Failure> {
+    let Some(claim) = asked.headers.authorization else {
+        let caller = match asked.peer {
+            Peer::Process | Peer::Unix { uid: 0 } => Caller::Root,
+            Peer::Unix { uid } => local(desk, uid)?,
+            Peer::Network { .. } => Caller::Nobody,
+        };
+        return Ok(Arrived { caller, nonce: None });
+    };
+    match claim.split_once(' ') {
+        Some(("JIT", token)) => by_token(desk, asked, token),
+        Some(("JIT-Host", name)) => by_host(desk, asked, name),
+        _ => Err(Failure::unauthenticated("Authorization is neither JIT nor JIT-Host")),
+    }
+}
+
+/// The person named like the account.
+fn local(desk: &Desk<'_>, uid: u32) -> Result<Caller, Failure> {
+    let account = nix::unistd::User::from_uid(uid.into())
+        .map_err(|e| Error::unavailable(format!("the account {uid} can't be looked up: {e}")))?;
+    let name = account.and_then(|account| PersonName::parse(&account.name).ok().zip(Some(account)));
+    // Accounts are told apart by case, people are not.
+    let name = name.filter(|(name, account)| name.as_str() == account.name).map(|(name, _)| name);
+    Ok(match name {
+        Some(name) => match desk.authority.person(&name) {
+            Ok(person) if !person.suspended => Caller::Local(name),
+            _ => Caller::Nobody,
+        },
+        None => Caller::Nobody,
+    })
+}
+
+fn by_token(desk: &Desk<'_>, asked: &Asked<'_>, text: &str) -> Result<Arrived, Failure> {
+    let authority = desk.authority;
+    let login = |why: &str| Failure::unauthenticated(why).next("jitctl login");
+    let Some(token) = Token::open(authority.vault(), text) else {
+        // Anybody can send noise: that is no event.
+        return Err(login("the token is not one of this server"));
+    };
+    let actor = Actor::Person(token.person.clone());
+    let refused = |why: &str| refuse(desk, asked, &actor, why, login(why));
+    if token.server != desk.office.name() {
+        return Err(refused("the token is another server's"));
+    }
+    if authority.now()? >= token.expires_at {
+        return Err(refused("the token has expired"));
+    }
+    let Some((person, _)) = authority.person_with_key(&token.person, &token.key)? else {
+        return Err(refused("the key of this login, or its person, does not count any more"));
+    };
+    let nonce = check_proof(desk, asked, &actor, Some(text), &token.proof_key)?;
+    let admin = desk.office.is_admin(&person);
+    let (name, key, factor) = (token.person, token.key, Some(token.factor));
+    Ok(Arrived { caller: Caller::Person { name, key, factor, admin }, nonce: Some(nonce) })
+}
+
+fn by_host(desk: &Desk<'_>, asked: &Asked<'_>, name: &str) -> Result<Arrived, Failure> {
+    let unknown =
+        || Failure::unauthenticated("no such host is enrolled here").next("Enrol it: jitctl join");
+    let name = HostName::parse(name).map_err(|_| unknown())?;
+    let key = desk.authority.host_key(&name)?.ok_or_else(unknown)?;
+    let actor = Caller::Host(name.clone()).actor();
+    let nonce = check_proof(desk, asked, &actor, None, &key)?;
+    Ok(Arrived { caller: Caller::Host(name), nonce: Some(nonce) })
+}
+
+/// Checks that `key` signed this request just now, and that it is no replay.
+fn check_proof(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    actor: &Actor,
+    token: Option<&str>,
+    key: &str,
+) -> Result<[u8; 32], Failure> {
+    let refused = |why: &str| refuse(desk, asked, actor, why, Failure::unauthenticated(why));
+    let Some(header) = asked.headers.proof else {
+        return Err(refused("the request is not signed"));
+    };
+    let proof = Proof::parse(header)?;
+    let target = match asked.query {
+        Some(query) => format!("{}?{query}", asked.path),
+        None => asked.path.to_owned(),
+    };
+    let request = proof::Request {
+        server: desk.office.name(),
+        method: asked.method,
+        target: &target,
+        body: asked.body,
+        token,
+        time: proof.time,
+        nonce: &proof.nonce,
+    };
+    if let Err(error) = sshsig::check(&proof.sshsig, proof::REQUEST, &request.text()?, [key]) {
+        let error = error.context("the proof of the request");
+        return Err(refused(error.what()));
+    }
+    let now = desk.authority.now()?;
+    let digest: [u8; 32] = Sha256::digest(format!("{key}\n{}", proof.nonce)).into();
+    let nonces = desk.office.proofs();
+    if nonces.is_waiting(&digest) {
+        return Ok(digest);
+    }
+    in_time(desk, proof.time, now).map_err(|failure| {
+        let why = failure.error.what().to_owned();
+        refuse(desk, asked, actor, &why, failure)
+    })?;
+    // As long as it could be taken again, and a wait on top.
+    let until = proof.time.saturating_add(2 * proof::FRESH + desk.office.longest_wait());
+    match nonces.take(digest, now, until) {
+        Use::Fresh | Use::Waiting => Ok(digest),
+        Use::Used => Err(refused("the proof was used before")),
+        Use::Full => Err(Error::unavailable("there are too many requests").into()),
+    }
+}
+
+fn in_time(desk: &Desk<'_>, time: u64, now: Timestamp) -> Result<(), Failure> {
+    let now = now.unix();
+    if time.abs_diff(now) > proof::FRESH {
+        return Err(Failure::unauthenticated(format!(
+            "the request was signed at another time: the clocks differ by {} seconds, or it is old",
+            time.abs_diff(now)
+        ))
+        .next("Set the clock, and try again."));
+    }
+    // What was used before the start is not remembered.
+    if time < desk.office.started() {
+        return Err(Error::unavailable("the server has just started").next("Try again.").into());
+    }
+    Ok(())
+}
+
+/// Puts a refusal on the log: somebody holds a real token or names a real host.
+fn refuse(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    actor: &Actor,
+    why: &str,
+    failure: Failure,
+) -> Failure {
+    let endpoint =
+        crate::route::find(asked.method, asked.path).map_or("?", |(entry, _)| entry.name);
+    let address = asked.peer.address();
+    // Bounded, as a copy of a token must not be able to fill the log.
+    if desk.office.may_record(&actor.to_string()) {
+        if let Err(error) = desk.authority.refused_at_the_door(actor, endpoint, address, why) {
+            return error.into();
+        }
+    } else {
+        desk.authority.syslog().trouble(&format!("{actor} at {endpoint}: {why}"));
+    }
+    failure
+}

@@ -1,0 +1,10 @@
+//! The endpoints, one type each.
+
+pub mod certificates;
+pub mod decide;
+pub mod grants;
+pub mod login;
+pub mod me;
+pub mod requests;
+pub mod server;
+mod shown;

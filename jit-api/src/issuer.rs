@@ -1,0 +1,24 @@
+//! Who signs: this crate holds no CA key and links none.
+
+use jit_core::Result;
+use jit_core::authority::Authority;
+use jit_core::factor::ProvedFactor;
+use jit_core::grant::Actor;
+use jit_core::id::GrantId;
+use ssh_key::public::KeyData;
+
+/// Issues certificates for live grants.
+pub trait Issuer: Send + Sync {
+    /// The certificate over `key` for `grant`, as one line in OpenSSH form, on record.
+    ///
+    /// # Errors
+    /// Those of [`Authority::issue`].
+    fn issue(
+        &self,
+        authority: &Authority,
+        actor: &Actor,
+        grant: &GrantId,
+        key: &KeyData,
+        factor: Option<ProvedFactor>,
+    ) -> Result<String>;
+}

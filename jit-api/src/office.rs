@@ -1,0 +1,234 @@
+//! The dispatcher: a request in, an answer out. Handlers block; a server calls it from threads that
+//! may.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jit_core::authority::Authority;
+use jit_core::config::Serve;
+use jit_core::person::Person;
+use jit_core::time::Span;
+use jit_core::{Error, Result};
+
+use crate::access::Access;
+use crate::asked::{Answered, Asked, Turn};
+use crate::caller::Caller;
+use crate::door;
+use crate::endpoint::{Desk, Entry, Method, Ran, Unread};
+use crate::issuer::Issuer;
+use crate::limits::Limits;
+use crate::nonces::Nonces;
+use crate::pool::{Pool, lock};
+use crate::problem::{Code, Failure};
+use crate::{openapi, route};
+
+/// The largest body that is read, in bytes.
+pub const LARGEST_BODY: usize = 256 * 1024;
+/// The longest path and query, together.
+const LONGEST_TARGET: usize = 8 * 1024;
+/// The longest that a request waits, in seconds.
+const LONGEST_WAIT: u64 = 60;
+/// Refusals of one actor that go to the log in a minute; the rest goes to syslog alone.
+const RECORDED: u32 = 10;
+
+/// The dispatcher.
+pub struct Office {
+    pool: Pool,
+    issuer: Box<dyn Issuer>,
+    name: String,
+    serve: Option<Serve>,
+    started: u64,
+    proofs: Nonces,
+    challenges: Nonces,
+    limits: Limits,
+    recorded: Mutex<HashMap<String, (u64, u32)>>,
+    /// One writer at a time in this process: waiting here is fair, waiting for SQLite's lock is not.
+    writing: Mutex<()>,
+}
+
+impl Office {
+    /// With the authority that decides and who signs certificates. Without `[serve]` in the
+    /// configuration the server is called like its host and nobody is an admin.
+    pub fn new(authority: Authority, issuer: Box<dyn Issuer>) -> Self {
+        let config = authority.config();
+        let serve = config.serve.clone();
+        let name = match &serve {
+            Some(serve) => serve.name.clone(),
+            None => config.host.to_string(),
+        };
+        // A clock that can't be trusted yet: what was signed before now is asked for again.
+        let started = authority.clock().now().map_or(u64::MAX, |now| now.unix());
+        Office {
+            pool: Pool::new(authority),
+            issuer,
+            name,
+            serve,
+            started,
+            proofs: Nonces::default(),
+            challenges: Nonces::default(),
+            limits: Limits::default(),
+            recorded: Mutex::default(),
+            writing: Mutex::new(()),
+        }
+    }
+
+    /// Answers a request, or says that it waits. Asked again after a wait, with the same request,
+    /// `may_wait` is whether there is time left.
+    pub fn answer(&self, asked: &Asked<'_>, may_wait: bool) -> Turn {
+        let mut log = Log { endpoint: None, caller: Caller::Nobody };
+        let turned = self.turn(asked, may_wait, &mut log);
+        turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)))
+    }
+
+    /// A number that changes whenever somebody has changed the store.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub fn change_marker(&self) -> Result<u64> {
+        self.pool.change_marker()
+    }
+
+    /// Who asks, if they get as far as `access` lets them: for what a server answers by itself.
+    ///
+    /// # Errors
+    /// As an endpoint with that access.
+    pub fn admit(&self, asked: &Asked<'_>, access: Access) -> Result<Caller, Failure> {
+        let authority = self.pool.take()?;
+        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let caller = door::arrive(&desk, asked)?.caller;
+        access.admit(&caller).map(|()| caller)
+    }
+
+    /// The description of all of it (OpenAPI 3.1).
+    pub fn openapi() -> serde_json::Value {
+        openapi::document()
+    }
+
+    fn turn(&self, asked: &Asked<'_>, may_wait: bool, log: &mut Log) -> Result<Turn, Failure> {
+        if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
+            return Err(Error::invalid("the path is too long").into());
+        }
+        let (entry, path) = route::find(asked.method, asked.path)?;
+        log.endpoint = Some(entry.name);
+        if asked.body.len() > LARGEST_BODY {
+            return Err(Failure::too_large("the body is larger than 256 KiB"));
+        }
+        let authority = self.pool.take()?;
+        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let mut nonce = None;
+        if entry.access != Access::Public {
+            let arrived = door::arrive(&desk, asked)?;
+            log.caller = arrived.caller;
+            nonce = arrived.nonce;
+            entry.access.admit(&log.caller)?;
+        }
+        let unread =
+            Unread { path: &path, query: asked.query.unwrap_or_default(), body: asked.body };
+        let Ran { answer, waits } = self.run(&desk, &log.caller, entry, &unread)?;
+        if let Some(nonce) = &nonce {
+            self.proofs.waits(nonce, may_wait && waits.is_some());
+        }
+        match waits {
+            Some(at_most) if may_wait => {
+                let at_most = at_most.min(Duration::from_secs(LONGEST_WAIT));
+                Ok(Turn::Wait { at_most })
+            }
+            _ => Ok(Turn::Answer(log.answered(200, "application/json", answer))),
+        }
+    }
+
+    fn run(
+        &self,
+        desk: &Desk<'_>,
+        caller: &Caller,
+        entry: &Entry,
+        unread: &Unread<'_>,
+    ) -> Result<Ran, Failure> {
+        let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
+        (entry.run)(desk, caller, unread)
+    }
+
+    /// What clients know the server by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who signs certificates.
+    pub(crate) fn issuer(&self) -> &dyn Issuer {
+        self.issuer.as_ref()
+    }
+
+    pub(crate) fn is_admin(&self, person: &Person) -> bool {
+        self.serve.as_ref().is_some_and(|serve| serve.is_admin(person))
+    }
+
+    /// How long after a login its token is good.
+    pub(crate) fn token_lifetime(&self) -> Result<Span> {
+        self.serve.as_ref().map_or_else(|| Span::from_secs(3600), |serve| Ok(serve.token_lifetime))
+    }
+
+    pub(crate) fn started(&self) -> u64 {
+        self.started
+    }
+
+    pub(crate) fn longest_wait(&self) -> u64 {
+        LONGEST_WAIT
+    }
+
+    pub(crate) fn proofs(&self) -> &Nonces {
+        &self.proofs
+    }
+
+    pub(crate) fn challenges(&self) -> &Nonces {
+        &self.challenges
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether one more refusal of this actor goes to the log.
+    pub(crate) fn may_record(&self, actor: &str) -> bool {
+        let Ok(now) = self.pool.take().and_then(|authority| authority.now()) else { return true };
+        let mut recorded = lock(&self.recorded);
+        recorded.retain(|_, (began, _)| now.unix() < *began + 60);
+        let (_, count) = recorded.entry(actor.to_owned()).or_insert((now.unix(), 0));
+        *count += 1;
+        *count <= RECORDED
+    }
+}
+
+/// What is known of a request, for the answer and the log.
+struct Log {
+    endpoint: Option<&'static str>,
+    caller: Caller,
+}
+
+impl Log {
+    fn answered(&self, status: u16, content_type: &'static str, body: Vec<u8>) -> Answered {
+        Answered {
+            status,
+            content_type,
+            body,
+            retry_after: None,
+            endpoint: self.endpoint,
+            caller: self.caller.to_string(),
+        }
+    }
+
+    fn problem(&self, failure: &Failure) -> Answered {
+        let mut problem = failure.problem();
+        let ours = matches!(failure.code, Code::Misconfigured | Code::Tampered);
+        if ours && self.caller == Caller::Nobody {
+            // Files and rows of ours are nobody's business.
+            problem.detail = "the server can't answer this now".to_owned();
+            problem.next = Some("Its admins find out why with jitctl doctor.".to_owned());
+        }
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        Answered {
+            retry_after: failure.retry_after,
+            ..self.answered(problem.status, "application/problem+json", body)
+        }
+    }
+}

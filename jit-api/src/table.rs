@@ -1,0 +1,20 @@
+//! The table: every endpoint, one a line. Routing, authorization, the OpenAPI document and the
+//! authorization test come from it.
+
+use crate::endpoint::Entry;
+use crate::endpoints::*;
+
+/// Every endpoint.
+pub const ENDPOINTS: &[Entry] = &[
+    Entry::of::<server::Healthz>(),
+    Entry::of::<server::OpenApi>(),
+    Entry::of::<server::Server>(),
+    Entry::of::<login::Challenge>(),
+    Entry::of::<login::Login>(),
+    Entry::of::<me::Me>(),
+    Entry::of::<requests::File>(),
+    Entry::of::<grants::List>(),
+    Entry::of::<grants::Show>(),
+    Entry::of::<decide::Approve>(),
+    Entry::of::<certificates::Certify>(),
+];

@@ -1,0 +1,88 @@
+//! Who comes over the network: logging in, and what is refused before any verb is reached.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use super::{Authority, Done};
+use crate::audit::{Event, Outcome};
+use crate::error::Result;
+use crate::factor::{PersonOrNobody, ProvedFactor, Verdict};
+use crate::grant::{Actor, Program};
+use crate::name::{HostName, PersonName};
+use crate::person::{IdentityKey, Person};
+
+impl Authority {
+    /// Checks the code of a login over the network, throttled and on record as at the prompt. Who
+    /// did not prove a key is nobody: their code is checked against nobody's, in the same time.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub fn verify_login(
+        &self,
+        who: Option<&IdentityKey>,
+        typed: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(Verdict, Option<ProvedFactor>)> {
+        let (subject, actor) = match who {
+            Some(IdentityKey { person, .. }) => {
+                (PersonOrNobody::Person(person.clone()), Actor::Person(person.clone()))
+            }
+            None => (PersonOrNobody::Nobody, Actor::Program(Program::Server)),
+        };
+        self.change(&actor, "factor.verify", subject.key(), |tx, now| {
+            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let detail = json!({
+                "for": "login over the network", "from": from,
+                "key": who.map(|key| &key.fingerprint), "result": verdict.to_string(),
+            });
+            let done = Done::new((verdict, ProvedFactor::by(verdict, now)), detail);
+            Ok(if verdict.accepted() { done } else { done.refused() })
+        })
+    }
+
+    /// The person and the enrolled key, if the key is still theirs and they may act.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn person_with_key(
+        &self,
+        name: &PersonName,
+        fingerprint: &str,
+    ) -> Result<Option<(Person, IdentityKey)>> {
+        self.read(|tx, _| {
+            let person = tx.person(name)?.filter(|person| !person.suspended);
+            let key = tx.identity_key(fingerprint)?.filter(|key| key.person == *name);
+            Ok(person.zip(key))
+        })
+    }
+
+    /// The key of a host that is enrolled over the network.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn host_key(&self, name: &HostName) -> Result<Option<String>> {
+        self.read(|tx, _| Ok(tx.host(name)?.and_then(|host| host.key)))
+    }
+
+    /// Puts on record that somebody was refused at the door.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub fn refused_at_the_door(
+        &self,
+        by: &Actor,
+        endpoint: &str,
+        from: Option<IpAddr>,
+        why: &str,
+    ) -> Result<()> {
+        let event = Event {
+            actor: by.clone(),
+            action: "access.refuse",
+            object: endpoint.to_owned(),
+            outcome: Outcome::Refused,
+            detail: json!({ "why": why, "from": from }),
+        };
+        self.record(&event).map(drop)
+    }
+}

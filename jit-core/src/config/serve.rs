@@ -1,0 +1,147 @@
+//! `[serve]`: the authority over the network.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Error, Result};
+use crate::person::Person;
+use crate::policy::{Member, member};
+use crate::time::Span;
+use crate::tomlfile::{Keys, TomlFile};
+
+/// How long a token may be good for.
+const LONGEST_TOKEN: u64 = 12 * 3600;
+
+/// How this machine is an authority over the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// What clients know the server by; part of everything that they sign.
+    pub name: String,
+    /// Where it listens: address and port.
+    pub listen: std::net::SocketAddr,
+    /// Who may do what root may, with a second factor.
+    pub admins: Vec<Member>,
+    /// How long after a login its token is good.
+    pub token_lifetime: Span,
+    /// A TLS certificate that is provided, where it is not our own.
+    pub cert_file: Option<PathBuf>,
+    /// Its private key.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Whether a person is an admin.
+    pub fn is_admin(&self, person: &Person) -> bool {
+        !person.suspended && self.admins.iter().any(|member| member.includes(person))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServe {
+    name: Spanned<String>,
+    listen: Option<Spanned<String>>,
+    #[serde(default)]
+    admins: Vec<Spanned<String>>,
+    token_lifetime: Option<Spanned<String>>,
+    cert_file: Option<Spanned<PathBuf>>,
+    key_file: Option<Spanned<PathBuf>>,
+}
+
+pub(super) const KEYS: Keys = Keys {
+    table: "serve",
+    keys: &["name", "listen", "admins", "token_lifetime", "cert_file", "key_file"],
+};
+
+impl RawServe {
+    pub(super) fn checked(self, file: &TomlFile) -> Result<Serve> {
+        let path = |value: Option<Spanned<PathBuf>>| match value {
+            Some(path) if path.get_ref().is_absolute() => Ok(Some(path.into_inner())),
+            Some(path) => Err(file.error_at(&path.span(), "the path is not absolute")),
+            None => Ok(None),
+        };
+        let listen = match &self.listen {
+            Some(text) => file.checked(text, |text| {
+                text.parse().map_err(|_| {
+                    Error::invalid(format!("`{text}` is no address with a port"))
+                        .next("Write it as 0.0.0.0:8443 or [::]:8443.")
+                })
+            })?,
+            None => std::net::SocketAddr::from(([0, 0, 0, 0], 8443)),
+        };
+        if let (Some(alone), None) | (None, Some(alone)) = (&self.cert_file, &self.key_file) {
+            let text = "cert_file and key_file go together";
+            return Err(file.error_at(&alone.span(), text));
+        }
+        Ok(Serve {
+            name: file.checked(&self.name, server_name)?,
+            listen,
+            admins: self
+                .admins
+                .iter()
+                .map(|text| file.checked(text, member))
+                .collect::<Result<_>>()?,
+            token_lifetime: match &self.token_lifetime {
+                Some(text) => file.checked(text, |text| {
+                    let span = Span::parse(text)?;
+                    if span.secs() > LONGEST_TOKEN {
+                        return Err(Error::invalid(format!("`{text}` is longer than 12h")));
+                    }
+                    Ok(span)
+                })?,
+                None => Span::from_secs(3600)?,
+            },
+            cert_file: path(self.cert_file)?,
+            key_file: path(self.key_file)?,
+        })
+    }
+}
+
+/// A host name or an address: it stands on a line of what is signed, and in URLs.
+fn server_name(text: &str) -> Result<String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b);
+    if text.is_empty() || text.len() > 253 || !text.bytes().all(plain) {
+        return Err(Error::invalid(format!("`{}` is no name of a server", text.escape_debug()))
+            .next("Write it as jit.example.com."));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+
+    fn parse(serve: &str) -> crate::Result<Config> {
+        Config::parse(Path::new("/etc/jit/jit.toml"), &format!("host = 'a'\n[serve]\n{serve}"))
+    }
+
+    #[test]
+    fn a_name_is_enough() {
+        let serve = parse("name = 'jit.example.com'").unwrap().serve.unwrap();
+        assert_eq!(serve.listen.to_string(), "0.0.0.0:8443");
+        assert_eq!((serve.admins.len(), serve.token_lifetime.secs()), (0, 3600));
+        assert_eq!(Config::parse(Path::new("/x"), "host = 'a'").unwrap().serve, None);
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_its_line() {
+        for (bad, line) in [
+            ("", ":2:"),
+            ("name = 'a b'", ":3:"),
+            ("name = 'a\\nb'", ":3:"),
+            ("name = 'a'\nlisten = '8443'", ":4:"),
+            ("name = 'a'\nadmins = ['@a b']", ":4:"),
+            ("name = 'a'\ntoken_lifetime = '13h'", ":4:"),
+            ("name = 'a'\ncert_file = '/x'", ":4: cert_file and key_file go together"),
+            ("name = 'a'\ncert_file = 'x'\nkey_file = '/y'", ":4: the path is not absolute"),
+            ("name = 'a'\nadmin = []", ":4: `admin` is no key in [serve]. Did you mean `admins`?"),
+        ] {
+            let said = parse(bad).unwrap_err().to_string();
+            assert!(said.contains(line), "{bad:?}: {said}");
+        }
+    }
+}
