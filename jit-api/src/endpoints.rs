@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod decide;
+pub mod fleet;
 pub mod grants;
 pub mod login;
 pub mod me;

@@ -17,4 +17,11 @@ pub const ENDPOINTS: &[Entry] = &[
     Entry::of::<grants::Show>(),
     Entry::of::<decide::Approve>(),
     Entry::of::<certificates::Certify>(),
+    Entry::of::<fleet::State>(),
+    Entry::of::<fleet::Factor>(),
+    Entry::of::<fleet::Askers>(),
+    Entry::of::<fleet::Offer>(),
+    Entry::of::<fleet::Request>(),
+    Entry::of::<fleet::Standing>(),
+    Entry::of::<fleet::Log>(),
 ];

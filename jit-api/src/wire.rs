@@ -1,5 +1,6 @@
 //! The types that go over the wire.
 
+mod fleet;
 mod grant;
 mod login;
 mod schema;
@@ -7,6 +8,10 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use fleet::{
+    HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
+    HostStanding, HostStateView, HostVerdict, ShowHostState,
+};
 pub use grant::{
     Approve, Approved, ById, Certificate, Certify, Decide, EditRequest, Extend, GrantView, Grants,
     ListGrants, NewRequest, Proof, Revoke, Shorten, ShowGrant,
