@@ -32,12 +32,15 @@ const LONGEST_WAIT: u64 = 60;
 /// Refusals of one actor that go to the log in a minute; the rest goes to syslog alone.
 const RECORDED: u32 = 10;
 
+type Pin = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// The dispatcher.
 pub struct Office {
     pool: Pool,
     issuer: Box<dyn Issuer>,
     name: String,
     serve: Option<Serve>,
+    pin: Option<Pin>,
     started: u64,
     proofs: Nonces,
     challenges: Nonces,
@@ -64,6 +67,7 @@ impl Office {
             issuer,
             name,
             serve,
+            pin: None,
             started,
             proofs: Nonces::default(),
             challenges: Nonces::default(),
@@ -71,6 +75,14 @@ impl Office {
             recorded: Mutex::default(),
             writing: Mutex::new(()),
         }
+    }
+
+    /// With what tells the pin of the server's TLS certificate, `sha256` of its public key in
+    /// base64url, for the strings that people join by.
+    #[must_use]
+    pub fn pinned(mut self, pin: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.pin = Some(Box::new(pin));
+        self
     }
 
     /// Answers a request, or says that it waits. Asked again after a wait, with the same request,
@@ -152,6 +164,15 @@ impl Office {
     /// What clients know the server by.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What `jitctl join` takes.
+    pub(crate) fn join(&self, who: &str, code: &str) -> String {
+        let port = self.serve.as_ref().map_or(8443, |serve| serve.listen.port());
+        let port = if port == 443 { String::new() } else { format!(":{port}") };
+        let pin = self.pin.as_ref().and_then(|pin| pin());
+        let pin = pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
+        format!("jit://{}{port}/{who}?code={code}{pin}", self.name)
     }
 
     /// Who signs certificates.

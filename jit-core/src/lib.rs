@@ -19,6 +19,8 @@ pub mod grant;
 pub mod hook;
 pub mod host;
 pub mod id;
+pub mod invitation;
+pub mod kept;
 pub mod link;
 pub mod login;
 pub mod name;

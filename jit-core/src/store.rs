@@ -18,6 +18,8 @@ use crate::factor::Factors;
 use crate::grant::Grant;
 use crate::host::Host;
 use crate::id::GrantId;
+use crate::invitation::{Invitation, Invited};
+use crate::kept::Kept;
 use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
@@ -240,6 +242,24 @@ pub trait Tx {
     fn policy(&self) -> Result<Option<Accepted>>;
     /// Replaces it.
     fn put_policy(&self, policy: &Accepted) -> Result<()>;
+
+    /// The invitation of a person or a host.
+    fn invitation(&self, invited: &Invited) -> Result<Option<Invitation>>;
+    /// Adds or replaces an invitation.
+    fn put_invitation(&self, invitation: &Invitation) -> Result<()>;
+    /// Removes an invitation.
+    fn remove_invitation(&self, invited: &Invited) -> Result<()>;
+
+    /// What is kept under a key.
+    fn kept(&self, key: &str) -> Result<Option<Kept>>;
+    /// How much is kept of a caller.
+    fn count_kept(&self, caller: &str) -> Result<usize>;
+    /// Adds or replaces what is kept under a key.
+    fn put_kept(&self, kept: &Kept) -> Result<()>;
+    /// Forgets what is kept under a key.
+    fn remove_kept(&self, key: &str) -> Result<()>;
+    /// Forgets what came before then.
+    fn forget_kept(&self, before: Timestamp) -> Result<()>;
 
     /// How a host and its authority stand to each other.
     fn link(&self, host: &HostName) -> Result<Option<Link>>;

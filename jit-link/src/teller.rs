@@ -54,7 +54,7 @@ impl Teller<'_> {
         let before = self.here.link()?.told;
         let mut seen = before;
         loop {
-            let records = self.here.records(seen + 1, PAGE)?;
+            let records = self.here.records_from(seen + 1, PAGE)?;
             let Some(last) = records.last() else { break };
             seen = last.sequence;
             let told: Vec<Told> =

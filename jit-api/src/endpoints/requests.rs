@@ -1,14 +1,15 @@
 //! Filing a request.
 
-use jit_core::authority::NewRequest;
-use jit_core::grant::{Ask, Origin};
+use jit_core::authority::{Deed, NewRequest};
+use jit_core::grant::{Actor, Ask, Edit as Change, Origin};
 
-use super::shown::view;
+use super::decide::decider;
+use super::shown::{seen, view};
 use crate::access::Access;
 use crate::caller::Caller;
 use crate::endpoint::{Desk, Endpoint, Method};
 use crate::problem::Failure;
-use crate::wire::{self, GrantView, Nothing};
+use crate::wire::{self, ById, Decide, EditRequest, GrantView, Nothing};
 
 /// Asks for access.
 pub struct File;
@@ -46,5 +47,86 @@ impl Endpoint for File {
         let origin = from.map(|rhost| Origin { rhost: Some(rhost), tty: None });
         let new = NewRequest { ask, by: caller.actor(), origin };
         view(desk, desk.authority.request(&new)?)
+    }
+}
+
+endpoint!(
+    /// Takes a request back.
+    Cancel = "cancel", Post "/v1/grants/{id}/cancel", Person,
+    "Takes one's own request back",
+    (ById, Nothing, Decide) -> GrantView, cancel
+);
+
+endpoint!(
+    /// Changes a request.
+    Edit = "edit", Post "/v1/grants/{id}/edit", Person,
+    "Changes one's own request before it is decided; what was said yes to counts no longer",
+    (ById, Nothing, EditRequest) -> GrantView, edit
+);
+
+endpoint!(
+    /// Asks for more time.
+    Extend = "extend", Post "/v1/grants/{id}/extend", Person,
+    "Asks for more time at the end of one's own grant",
+    (ById, Nothing, wire::Extend) -> GrantView, extend
+);
+
+fn cancel(
+    desk: &Desk<'_>,
+    caller: &Caller,
+    ById { id }: ById,
+    _: Nothing,
+    body: Decide,
+) -> Result<GrantView, Failure> {
+    seen(desk, caller, &id)?;
+    let actor = match (caller, &body.person) {
+        (Caller::Root, Some(_)) => {
+            let code = body.code.as_deref();
+            decider(desk, caller, Deed::Cancel, &id, body.person.as_ref(), code)?
+        }
+        (_, person) => own(caller, person.as_ref())?,
+    };
+    view(desk, desk.authority.cancel(&id, &actor)?)
+}
+
+fn edit(
+    desk: &Desk<'_>,
+    caller: &Caller,
+    ById { id }: ById,
+    _: Nothing,
+    body: EditRequest,
+) -> Result<GrantView, Failure> {
+    seen(desk, caller, &id)?;
+    let actor = match (caller, &body.person) {
+        (Caller::Root, Some(_)) => {
+            let code = body.code.as_deref();
+            decider(desk, caller, Deed::Edit, &id, body.person.as_ref(), code)?
+        }
+        (_, person) => own(caller, person.as_ref())?,
+    };
+    let edit = Change { duration: body.duration, start: body.start, reason: body.reason };
+    view(desk, desk.authority.edit(&id, &edit, &actor)?)
+}
+
+fn extend(
+    desk: &Desk<'_>,
+    caller: &Caller,
+    ById { id }: ById,
+    _: Nothing,
+    body: wire::Extend,
+) -> Result<GrantView, Failure> {
+    let (grant, _) = seen(desk, caller, &id)?;
+    if !caller.may_act_for(&grant.ask().person) {
+        return Err(Failure::forbidden(format!("{id} is not yours to extend")));
+    }
+    let reason = body.reason.as_ref();
+    view(desk, desk.authority.extend(&id, body.duration, reason, &caller.actor())?)
+}
+
+/// As themselves; root as root. Whose request it is, the authority looks at.
+fn own(caller: &Caller, person: Option<&jit_core::name::PersonName>) -> Result<Actor, Failure> {
+    match person {
+        Some(person) => caller.acting(Some(person)).map(Actor::Person),
+        None => Ok(caller.actor()),
     }
 }

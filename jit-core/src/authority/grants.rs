@@ -187,13 +187,18 @@ impl Authority {
         })
     }
 
-    /// Root grants access alone, past the policy; the log says so.
+    /// Root, or an admin, grants access alone, past the policy; the log says so.
     ///
     /// # Errors
-    /// Not found, or refused when the person is suspended or the host unknown.
-    pub fn grant_alone(&self, ask: &Ask) -> Result<Grant> {
-        self.change(&Actor::Root, "grant.alone", ask.place.to_string().as_str(), |tx, now| {
+    /// Not found, or refused when the person is suspended or the host unknown, or an
+    /// admin grants it to themselves.
+    pub fn grant_alone(&self, by: &Actor, ask: &Ask) -> Result<Grant> {
+        self.change(by, "grant.alone", ask.place.to_string().as_str(), |tx, now| {
             acting_person(tx, &ask.person)?;
+            if *by == Actor::Person(ask.person.clone()) {
+                return Err(Error::refused("nobody grants themselves access alone")
+                    .next("Ask for it: jitctl request"));
+            }
             if hosts_at(tx, &ask.place)?.is_empty() {
                 return Err(Error::refused(format!("no enrolled host is {}", ask.place))
                     .next("jitctl host list"));
@@ -202,7 +207,7 @@ impl Authority {
                 GrantId::random()?,
                 ask.clone(),
                 Terms::of_root(),
-                Actor::Root,
+                by.clone(),
                 now,
                 self.config.request_expires,
             )?

@@ -9,6 +9,7 @@ use super::{Authority, Done};
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
 use crate::host::Host;
+use crate::invitation::Invited;
 use crate::name::{HostName, Label, Place, Reason};
 
 impl Authority {
@@ -55,6 +56,7 @@ impl Authority {
             let reason = Reason::parse("the host was removed")?;
             let ended = end_all(tx, grants, actor, &reason, now)?;
             tx.remove_host(name)?;
+            tx.remove_invitation(&Invited::Host(name.clone()))?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             Ok(Done::new((), json!({ "grants": ids })))
         })

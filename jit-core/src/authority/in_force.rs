@@ -24,6 +24,20 @@ impl Authority {
         }
     }
 
+    /// The policy that decides now, as it is written.
+    ///
+    /// # Errors
+    /// As [`Authority::policy`].
+    pub fn policy_text(&self) -> Result<String> {
+        match self.parsed()? {
+            (Ok(_), text) => Ok(text),
+            (Err(wrong), _) => self.read(|tx, _| {
+                self.last_good(tx, wrong.clone())?;
+                tx.policy()?.map(|accepted| accepted.text).ok_or(wrong)
+            }),
+        }
+    }
+
     /// The same, within a transaction.
     pub(super) fn policy_in(&self, tx: &dyn Tx) -> Result<Policy> {
         match self.parsed()? {

@@ -32,8 +32,8 @@ impl Authority {
     ///
     /// # Errors
     /// Unavailable or tampered.
-    pub fn records(&self, from: u64, limit: u32) -> Result<Vec<Record>> {
-        self.store.begin(Mode::Read)?.records(from, limit)
+    pub fn records_from(&self, from: u64, limit: u32) -> Result<Vec<Record>> {
+        self.store.begin(Mode::Read)?.records(from.max(1), limit)
     }
 
     /// Checks every record and every link of the chain.

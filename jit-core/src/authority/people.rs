@@ -9,6 +9,7 @@ use super::{Authority, Done, known_person};
 use crate::config::OnChange;
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
+use crate::invitation::Invited;
 use crate::name::{GroupName, PersonName, Reason};
 use crate::person::{IdentityKey, Person};
 
@@ -104,6 +105,7 @@ impl Authority {
             let reason = Reason::parse("the person was removed")?;
             let ended = end_all(tx, alive(tx, Some(name), now)?, actor, &reason, now)?;
             tx.remove_person(name)?;
+            tx.remove_invitation(&Invited::Person(name.clone()))?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             Ok(Done::new((), json!({ "grants": ids })))
         })

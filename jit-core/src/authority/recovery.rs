@@ -11,6 +11,7 @@ use crate::audit::hex;
 use crate::error::Result;
 use crate::factor::{Enrolled, Factors, totp};
 use crate::grant::{Actor, Grant};
+use crate::invitation::Invited;
 use crate::name::{PersonName, Reason};
 use crate::store::sqlite::{Opener, SqliteStore};
 use crate::time::Timestamp;
@@ -95,6 +96,13 @@ impl Authority {
                 }
                 tx.put_factors(person.name.as_str(), &without_the_past(factors, now))?;
             }
+            // One that was used since would be good again.
+            for person in tx.people()? {
+                tx.remove_invitation(&Invited::Person(person.name))?;
+            }
+            for host in tx.hosts()? {
+                tx.remove_invitation(&Invited::Host(host.name))?;
+            }
             let break_glass_void = self.void_break_glass(tx)?;
             let ids: Vec<_> = ended.iter().map(Grant::id).collect();
             let detail = json!({
@@ -154,7 +162,7 @@ mod tests {
     fn a_restored_past_gives_no_access_and_the_log_goes_on() {
         let desk = Desk::new();
         let authority = &desk.authority;
-        let held = authority.grant_alone(&ask("alice", 3600)).unwrap();
+        let held = authority.grant_alone(&Actor::Root, &ask("alice", 3600)).unwrap();
         let new = NewRequest { ask: ask("bob", 60), by: Actor::Root, origin: None };
         let waiting = authority.request(&new).unwrap();
         let (copy, backup, _dir) = copied(&desk);
@@ -183,7 +191,7 @@ mod tests {
     #[test]
     fn grants_are_kept_on_request_alone() {
         let desk = Desk::new();
-        let held = desk.authority.grant_alone(&ask("alice", 3600)).unwrap();
+        let held = desk.authority.grant_alone(&Actor::Root, &ask("alice", 3600)).unwrap();
         let (copy, backup, _dir) = copied(&desk);
         assert!(copy.restored(&backup, true).unwrap().ended.is_empty());
         let (grant, now) = copy.grant(held.id()).unwrap();

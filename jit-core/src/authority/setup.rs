@@ -89,7 +89,7 @@ mod tests {
         let lock = std::fs::File::create(desk.authority.config().keeper_lock()).unwrap();
         let exclusive = nix::fcntl::FlockArg::LockExclusiveNonblock;
         let _keeper = nix::fcntl::Flock::lock(lock, exclusive).unwrap();
-        desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+        desk.authority.grant_alone(&crate::grant::Actor::Root, &ask("alice", 600)).unwrap();
         let come_in = |audit_session| {
             let attempt = attempt("deploy", Action::Login);
             let report = Desk::report(1);

@@ -210,7 +210,7 @@ fn a_clock_that_stepped_back_below_the_last_record_denies() {
     for error in [
         desk.authority.prove(&person("alice"), &code, "x").unwrap_err(),
         desk.authority.request(&new("alice", 60)).unwrap_err(),
-        desk.authority.grant_alone(&ask("alice", 60)).unwrap_err(),
+        desk.authority.grant_alone(&Actor::Root, &ask("alice", 60)).unwrap_err(),
     ] {
         assert_eq!(error.kind(), Kind::Unavailable);
         assert!(error.to_string().contains("jitctl clock accept"), "{error}");
@@ -237,7 +237,7 @@ fn a_clock_adjusted_by_a_moment_stands_still() {
 #[test]
 fn a_session_whose_end_nobody_could_enforce_is_not_opened() {
     let desk = Desk::new();
-    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     let error = desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap_err();
@@ -254,8 +254,8 @@ fn a_session_whose_end_nobody_could_enforce_is_not_opened() {
 fn revoking_one_grant_leaves_the_session_to_the_other_and_revoking_both_ends_it() {
     let desk = Desk::new();
     let _keeper = keeper(&desk);
-    let first = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
-    let second = desk.authority.grant_alone(&ask("alice", 900)).unwrap();
+    let first = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
+    let second = desk.authority.grant_alone(&Actor::Root, &ask("alice", 900)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     desk.authority.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
@@ -272,7 +272,7 @@ fn revoking_one_grant_leaves_the_session_to_the_other_and_revoking_both_ends_it(
 fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     let desk = Desk::new();
     let _keeper = keeper(&desk);
-    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let evidence = Desk::report(1);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&evidence)), &attempt).unwrap();
@@ -283,7 +283,7 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
     assert!(desk.authority.request(&new("alice", 60)).is_err());
     desk.authority.suspend(&Actor::Root, &person("alice"), false).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0, "resuming gives nothing back");
-    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 600_000);
     desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
     assert_eq!(desk.authority.watched().unwrap()[0].millis_left, 0);
@@ -292,7 +292,7 @@ fn suspending_or_removing_a_person_ends_their_cover_at_once() {
 #[test]
 fn whoever_gets_a_removed_name_inherits_nothing() {
     let desk = Desk::new();
-    let active = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let active = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let waiting = desk.authority.request(&new("alice", 600)).unwrap();
     desk.authority.remove_person(&Actor::Root, &person("alice")).unwrap();
     let key = [public_key(40)];
@@ -306,7 +306,7 @@ fn whoever_gets_a_removed_name_inherits_nothing() {
     desk.authority.put_host(&Actor::Root, &web2, &BTreeSet::new()).unwrap();
     let mut elsewhere = ask("bob", 600);
     elsewhere.place = crate::name::Place::Host(web2.clone());
-    let there = desk.authority.grant_alone(&elsewhere).unwrap();
+    let there = desk.authority.grant_alone(&Actor::Root, &elsewhere).unwrap();
     desk.authority.remove_host(&Actor::Root, &web2).unwrap();
     desk.authority.put_host(&Actor::Root, &web2, &BTreeSet::new()).unwrap();
     assert_eq!(phase(there.id()), Phase::Revoked);
@@ -318,8 +318,8 @@ fn two_people_in_one_account_are_two_people_in_sudo_too() {
     let _keeper = keeper(&desk);
     let mut with_sudo = ask("alice", 600);
     with_sudo.sudo = true;
-    desk.authority.grant_alone(&with_sudo).unwrap();
-    desk.authority.grant_alone(&ask("bob", 600)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &with_sudo).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("bob", 600)).unwrap();
     let attempt_login = attempt("deploy", Action::Login);
     for (seed, audit_session) in [(1, 11), (2, 12)] {
         let report = Desk::report(seed);
@@ -343,11 +343,11 @@ fn the_host_is_the_enrolled_one() {
     let desk = Desk::new();
     let mut elsewhere = ask("alice", 600);
     elsewhere.place = crate::name::Place::parse("web-2").unwrap();
-    assert!(desk.authority.grant_alone(&elsewhere).is_err(), "web-2 is not enrolled");
+    assert!(desk.authority.grant_alone(&Actor::Root, &elsewhere).is_err(), "web-2 is not enrolled");
     desk.authority
         .put_host(&Actor::Root, &HostName::parse("web-2").unwrap(), &BTreeSet::new())
         .unwrap();
-    desk.authority.grant_alone(&elsewhere).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &elsewhere).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     let entry = desk.authority.may_enter(&who, &attempt).unwrap();
@@ -358,7 +358,7 @@ fn the_host_is_the_enrolled_one() {
 #[test]
 fn a_grant_by_root_alone_is_marked_in_the_log() {
     let desk = Desk::new();
-    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let log = records(&desk);
     let record = log.iter().find(|r| r.object == grant.id().as_str()).unwrap();
     assert_eq!((record.action.as_str(), record.actor.as_str()), ("grant.alone", "root"));
@@ -409,7 +409,7 @@ fn authorized_keys_are_of_those_who_may_and_restricted() {
     assert!(lines("deploy").iter().all(|line| line.starts_with("restrict,pty ssh-ed25519 ")));
     assert_eq!(lines("carol").len(), 0);
     assert_eq!(lines("alice"), vec![format!("restrict,pty {}", public_key(1))]);
-    desk.authority.grant_alone(&ask("carol", 60)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("carol", 60)).unwrap();
     assert_eq!(lines("deploy").len(), 3);
     desk.clock.pass(60);
     assert_eq!(lines("deploy").len(), 2);
@@ -420,7 +420,7 @@ fn whether_anyone_may_enter_follows_the_grants() {
     let desk = Desk::new();
     let anyone = || desk.authority.anyone_may_enter(&attempt("deploy", Action::Login)).unwrap();
     assert!(!anyone());
-    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     assert!(anyone());
     assert!(!desk.authority.anyone_may_enter(&attempt("alice", Action::Login)).unwrap());
     let id = RevokeWhich::Id(grant.id().clone());
@@ -448,7 +448,7 @@ fn a_request_tells_how_long_it_is_for_when_it_lapses_and_who_denied_it() {
 #[test]
 fn what_could_not_be_recorded_is_not_issued() {
     let desk = Desk::new();
-    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let issue = |authority: &Authority, sign: &dyn Fn() -> Result<()>| {
         authority.issue(&Actor::Root, grant.id(), key.key_data(), None, "SHA256:ca", |_| sign())
@@ -469,7 +469,7 @@ fn what_could_not_be_recorded_is_not_issued() {
 #[test]
 fn a_certificate_stands_only_as_long_as_its_grant() {
     let desk = Desk::new();
-    let grant = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let (issued, ()) = desk
         .authority
@@ -497,7 +497,10 @@ fn what_escaped_the_end_of_its_session_is_nobody() {
     let desk = Desk::new();
     let _keeper = keeper(&desk);
     desk.authority
-        .grant_alone(&Ask { login: Login::parse("alice").unwrap(), ..ask("alice", 600) })
+        .grant_alone(
+            &Actor::Root,
+            &Ask { login: Login::parse("alice").unwrap(), ..ask("alice", 600) },
+        )
         .unwrap();
     let attempt = attempt("alice", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
@@ -519,7 +522,7 @@ fn what_escaped_the_end_of_its_session_is_nobody() {
 fn an_audit_session_of_somebody_elses_opens_no_session() {
     let desk = Desk::new();
     let _keeper = keeper(&desk);
-    desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let attempt = attempt("deploy", Action::Login);
     let who = desk.authority.identify(&Evidence::Ssh(Some(&Desk::report(1))), &attempt).unwrap();
     for audit_uid in [None, Some(0), Some(1001)] {
@@ -536,7 +539,7 @@ fn an_edited_grant_covers_nobody_and_keeps_nobody_else_out() {
     let _keeper = keeper(&desk);
     for name in ["alice", "bob"] {
         let reason = Reason::parse(&format!("INC-1 for {name} alone")).unwrap();
-        desk.authority.grant_alone(&Ask { reason, ..ask(name, 600) }).unwrap();
+        desk.authority.grant_alone(&Actor::Root, &Ask { reason, ..ask(name, 600) }).unwrap();
     }
     let attempt = attempt("deploy", Action::Login);
     for (seed, audit_session) in [(1, 11), (2, 12)] {

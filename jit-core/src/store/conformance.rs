@@ -14,6 +14,8 @@ use crate::factor::Factors;
 use crate::grant::testing::{active, ask, at, requested};
 use crate::grant::{Action, Actor, Grant, Way};
 use crate::host::Host;
+use crate::invitation::{Invitation, Invited};
+use crate::kept::Kept;
 use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
@@ -48,6 +50,8 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&a_host_has_one_set_of_break_glass_codes);
     fresh(&a_hook_has_one_standing);
     fresh(&one_policy_is_kept);
+    fresh(&there_is_one_invitation_for_each);
+    fresh(&answers_are_kept_by_key_counted_by_caller_and_forgotten_by_age);
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
@@ -367,6 +371,55 @@ fn a_hook_has_one_standing(open: Open<'_>) {
     tx.remove_standing(&hook("pager")).unwrap();
     assert_eq!(tx.standing(&hook("pager")).unwrap(), None);
     assert_eq!(tx.standings().unwrap().len(), 1);
+}
+
+fn there_is_one_invitation_for_each(open: Open<'_>) {
+    let store = open();
+    let vault = Vault::from_master_key(&[3; 32]);
+    // A person and a host may be named alike.
+    let web = Invited::Host(HostName::parse("web").unwrap());
+    let (alice, person) = (Invited::Person(name("alice")), Invited::Person(name("web")));
+    let new =
+        |invited: &Invited| Invitation::new(&vault, invited.clone(), Actor::Root, at(1)).unwrap().0;
+    let (old, newer, host, other) = (new(&alice), new(&alice), new(&web), new(&person));
+    let tx = store.begin(Mode::Write).unwrap();
+    for one in [&old, &host, &other, &newer] {
+        tx.put_invitation(one).unwrap();
+    }
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    assert_eq!(tx.invitation(&alice).unwrap(), Some(newer));
+    tx.remove_invitation(&web).unwrap();
+    assert_eq!(tx.invitation(&web).unwrap(), None);
+    assert_eq!(tx.invitation(&person).unwrap(), Some(other));
+    tx.commit().unwrap();
+    store.check().unwrap();
+}
+
+fn answers_are_kept_by_key_counted_by_caller_and_forgotten_by_age(open: Open<'_>) {
+    let store = open();
+    let kept = |key: &str, caller: &str, unix| Kept {
+        caller: caller.into(),
+        key: key.into(),
+        request: "r".into(),
+        at: at(unix),
+        answer: None,
+    };
+    let tx = store.begin(Mode::Write).unwrap();
+    for one in [kept("1", "a", 10), kept("2", "a", 20), kept("3", "b", 20)] {
+        tx.put_kept(&one).unwrap();
+    }
+    let done = Kept { answer: Some("x".into()), ..kept("2", "a", 20) };
+    tx.put_kept(&done).unwrap();
+    tx.commit().unwrap();
+    let tx = store.begin(Mode::Write).unwrap();
+    assert_eq!((tx.count_kept("a").unwrap(), tx.count_kept("c").unwrap()), (2, 0));
+    tx.forget_kept(at(20)).unwrap();
+    assert_eq!((tx.kept("1").unwrap(), tx.kept("2").unwrap()), (None, Some(done)));
+    tx.remove_kept("2").unwrap();
+    assert_eq!((tx.count_kept("a").unwrap(), tx.count_kept("b").unwrap()), (0, 1));
+    tx.commit().unwrap();
+    store.check().unwrap();
 }
 
 fn serials_are_unique(open: Open<'_>) {

@@ -35,7 +35,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "CREATE TABLE hook (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
     // 5: the last policy that took effect, under `accepted`.
     "CREATE TABLE policy (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;",
-    // 6: links between hosts and their authority, by host; until when a certificate of a grant can
+    // 6: invitations, by whom they invite; answers kept for whoever asks again.
+    "CREATE TABLE invitation (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
+     CREATE TABLE kept (key TEXT PRIMARY KEY, caller TEXT NOT NULL, at INTEGER NOT NULL,
+         body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
+     CREATE INDEX kept_caller ON kept (caller);
+     CREATE INDEX kept_at ON kept (at);",
+    // 7: links between hosts and their authority, by host; until when a certificate of a grant can
     // be valid.
     "CREATE TABLE link (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
      ALTER TABLE grant_ ADD COLUMN certified_until INTEGER NOT NULL DEFAULT 0;

@@ -22,6 +22,8 @@ use crate::factor::Factors;
 use crate::grant::{Grant, State};
 use crate::host::Host;
 use crate::id::GrantId;
+use crate::invitation::{Invitation, Invited};
+use crate::kept::Kept;
 use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
@@ -181,7 +183,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 13] = [
+const TAGGED: [(&str, &str); 15] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -194,6 +196,8 @@ const TAGGED: [(&str, &str); 13] = [
     ("break_glass", "SELECT key, body, tag FROM break_glass"),
     ("hook", "SELECT key, body, tag FROM hook"),
     ("policy", "SELECT key, body, tag FROM policy"),
+    ("invitation", "SELECT key, body, tag FROM invitation"),
+    ("kept", "SELECT key, body, tag FROM kept"),
     ("link", "SELECT key, body, tag FROM link"),
 ];
 
@@ -646,6 +650,48 @@ impl Tx for SqliteTx<'_> {
         let (body, tag) = self.seal_row("policy", ACCEPTED, policy)?;
         let sql = "REPLACE INTO policy (key, body, tag) VALUES (?1, ?2, ?3)";
         self.run(sql, params![ACCEPTED, body, tag]).map(drop)
+    }
+
+    fn invitation(&self, invited: &Invited) -> Result<Option<Invitation>> {
+        let sql = "SELECT key, body, tag FROM invitation WHERE key = ?1";
+        self.row("invitation", sql, [invited.to_string()])
+    }
+
+    fn put_invitation(&self, invitation: &Invitation) -> Result<()> {
+        let key = invitation.invited.to_string();
+        let (body, tag) = self.seal_row("invitation", &key, invitation)?;
+        let sql = "REPLACE INTO invitation (key, body, tag) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![key, body, tag]).map(drop)
+    }
+
+    fn remove_invitation(&self, invited: &Invited) -> Result<()> {
+        self.run("DELETE FROM invitation WHERE key = ?1", [invited.to_string()]).map(drop)
+    }
+
+    fn kept(&self, key: &str) -> Result<Option<Kept>> {
+        self.row("kept", "SELECT key, body, tag FROM kept WHERE key = ?1", [key])
+    }
+
+    fn count_kept(&self, caller: &str) -> Result<usize> {
+        let count = self.number("SELECT count(*) FROM kept WHERE caller = ?1", [caller])?;
+        Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
+    }
+
+    fn put_kept(&self, kept: &Kept) -> Result<()> {
+        let (body, tag) = self.seal_row("kept", &kept.key, kept)?;
+        self.run(
+            "REPLACE INTO kept (key, caller, at, body, tag) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![kept.key, kept.caller, kept.at.unix(), body, tag],
+        )
+        .map(drop)
+    }
+
+    fn remove_kept(&self, key: &str) -> Result<()> {
+        self.run("DELETE FROM kept WHERE key = ?1", [key]).map(drop)
+    }
+
+    fn forget_kept(&self, before: Timestamp) -> Result<()> {
+        self.run("DELETE FROM kept WHERE at < ?1", [before.unix()]).map(drop)
     }
 
     fn link(&self, host: &HostName) -> Result<Option<Link>> {

@@ -13,7 +13,7 @@ use crate::output::{Exit, count};
 pub fn run(desk: &Desk, grant: &Grant) -> Result<Exit> {
     let Desk { authority, output } = desk;
     let ask = request::ask(&grant.person, &grant.target, &grant.terms)?;
-    let given = authority.grant_alone(&ask)?;
+    let given = authority.grant_alone(&Actor::Root, &ask)?;
     let now = authority.now()?;
     let text = format!(
         "{}\nThis went past the policy; the log says that root granted it alone.\n\

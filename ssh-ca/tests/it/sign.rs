@@ -117,7 +117,7 @@ fn a_grant_for_a_label_or_a_later_time_is_signed_as_such() {
     let start = Timestamp::from_unix(desk.authority.now().unwrap().unix() + 5000).unwrap();
     let mut later = ask("web-1", 600, false);
     later.start = Some(start);
-    let grant = desk.authority.grant_alone(&later).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &later).unwrap();
     sign(&desk, &grant, &key).ok();
     let opens = utc(start.before(desk.authority.config().clock_skew));
     let lines = shown(&desk.path("id-cert.pub"));

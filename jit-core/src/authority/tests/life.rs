@@ -133,7 +133,7 @@ fn a_window_to_come_is_shortened_from_its_start() {
     let desk = Desk::new();
     let start = desk.authority.now().unwrap().after(span(1000)).unwrap();
     let wanted = Ask { start: Some(start), ..ask("alice", 600) };
-    let grant = desk.authority.grant_alone(&wanted).unwrap();
+    let grant = desk.authority.grant_alone(&Actor::Root, &wanted).unwrap();
     assert!(desk.authority.shorten(grant.id(), span(600), &Actor::Root, None).is_err());
     let short = desk.authority.shorten(grant.id(), span(60), &Actor::Root, None).unwrap();
     assert_eq!(short.window().unwrap().not_before, start);

@@ -32,7 +32,7 @@ fn a_grant_that_the_policy_no_longer_gives_ends_and_says_why() {
     let more = Span::from_secs(300).unwrap();
     let extension = desk.authority.extend(alices.id(), more, None, &Actor::Root).unwrap();
     let _ = desk.approve(extension.id(), "carol").unwrap();
-    let alone = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let alone = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let waiting = desk.authority.request(&new("alice", 600)).unwrap();
     assert!(reexamine(&desk).is_empty(), "nothing was changed");
     // A change that gives it still, by more approvals, takes nothing away.
@@ -67,7 +67,7 @@ fn a_grant_that_the_policy_no_longer_gives_ends_and_says_why() {
 fn suspending_ends_grants_and_denies_requests_and_resuming_brings_none_back() {
     let desk = Desk::new();
     let grant = approved(&desk, "alice", "bob");
-    let alone = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let alone = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let waiting = desk.authority.request(&new("alice", 600)).unwrap();
     for suspended in [true, false] {
         desk.authority.suspend(&Actor::Root, &person("alice"), suspended).unwrap();
