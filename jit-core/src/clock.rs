@@ -84,6 +84,24 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long something takes, which no change of the wall clock touches. Measures, decides nothing
+/// about access.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[allow(clippy::disallowed_methods)]
+    pub fn start() -> Self {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    /// Since then.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock for tests: it stands still until it is set. Wall and boot clock move apart, as they do
 /// where somebody sets the wall clock.
 #[derive(Debug)]

@@ -256,6 +256,28 @@ impl Config {
         self.state_dir.join("jit.db")
     }
 
+    /// The directory of the sockets on which the signer listens: beside `run_dir`, which is root's.
+    pub fn socket_dir(&self) -> PathBuf {
+        let mut beside = self.run_dir.clone().into_os_string();
+        beside.push("-signer");
+        beside.into()
+    }
+
+    /// The socket at which local people ask the authority; the kernel says who asks.
+    pub fn api_socket(&self) -> PathBuf {
+        self.socket_dir().join("api.sock")
+    }
+
+    /// The socket at which the front passes on what the network asks.
+    pub fn front_socket(&self) -> PathBuf {
+        self.socket_dir().join("front.sock")
+    }
+
+    /// The file on which the signer holds a lock while it runs.
+    pub fn signer_lock(&self) -> PathBuf {
+        self.run_dir.join("signer.lock")
+    }
+
     /// The file on which `jitd` holds a lock while it runs.
     pub fn keeper_lock(&self) -> PathBuf {
         self.run_dir.join("jitd.lock")

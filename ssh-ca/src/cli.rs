@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use jit_core::config::DEFAULT_PATH;
 use jit_core::id::GrantId;
 
+use crate::serve::setup::Address;
+
 /// The SSH certificate authority: a certificate is valid for exactly the window of its grant.
 #[derive(Debug, Parser)]
 #[command(
@@ -43,9 +45,17 @@ pub enum Command {
     #[command(after_help = "\
 Makes what is missing and replaces nothing: a second run says what is there.
 
-Example:
-  ssh-ca init")]
-    Init,
+With --serve it also has this machine serve the authority over HTTPS: [serve] in the
+configuration, a TLS certificate, and the services. Clients pin the certificate's key.
+
+Examples:
+  ssh-ca init
+  ssh-ca init --serve jit.example.com")]
+    Init {
+        /// Serve the network, under the name by which clients reach this machine
+        #[arg(long, value_name = "NAME[:PORT]", value_parser = address)]
+        serve: Option<Address>,
+    },
     /// Print the public key that hosts or ssh clients are to trust
     #[command(after_help = "\
 Prints one line for each key of the CA, the one that signs first.
@@ -76,6 +86,23 @@ Examples:
         /// The certificate
         file: PathBuf,
     },
+    /// Serve the authority over HTTPS; systemd runs this, as ssh-ca-serve.service
+    #[command(after_help = "\
+The front: TLS, and limits to what anybody may have of the server. It holds no secret but
+its TLS key, and passes on what is asked to ssh-ca signer. The certificate is taken up
+anew when its files change, and on SIGHUP. Logs go to standard error, as JSON.
+
+First: ssh-ca init --serve NAME")]
+    Serve,
+    /// Answer, decide and sign, for ssh-ca serve and local people; systemd runs this, as
+    /// jit-signer.service
+    #[command(after_help = "\
+The one process that holds the store and the CA's private key. It has no network: it
+listens on the sockets api.sock and front.sock in /run/jit-signer, and checks every proof
+itself, whoever passed it on. Logs go to standard error, as JSON.
+
+First: ssh-ca init --serve NAME")]
+    Signer,
     /// Print completions for a shell
     #[command(hide = true)]
     Completions {
@@ -88,6 +115,10 @@ Examples:
         /// Where
         directory: PathBuf,
     },
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| error.to_string())
 }
 
 /// Which key, in which form.

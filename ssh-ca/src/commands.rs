@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jit_core::authority::Authority;
-use jit_core::config::DEFAULT_PATH;
+use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::grant::Actor;
 use jit_core::store::CaKind;
 use jit_core::store::sqlite::Opener;
@@ -15,7 +15,8 @@ use ssh_ca::{inspect, issue, key, trust};
 
 use crate::cli::{Cli, Command, PublicKey, Sign};
 use crate::output::Output;
-use crate::program;
+use crate::serve::setup::{Address, Made, set_up};
+use crate::{program, serve, signer};
 
 /// Does what the command line says.
 ///
@@ -23,10 +24,12 @@ use crate::program;
 /// Those of the command.
 pub fn run(cli: &Cli, output: Output) -> Result<()> {
     match &cli.command {
-        Command::Init => init(cli, output),
+        Command::Init { serve } => init(cli, serve.as_ref(), output),
         Command::PublicKey(which) => public_key(cli, which, output),
         Command::Sign(what) => sign(cli, what, output),
         Command::Inspect { file } => inspect(cli, file, output),
+        Command::Serve => serve::run(&Config::load(&cli.config)?),
+        Command::Signer => signer::run(&cli.config),
         Command::Completions { shell } => program::completions(*shell),
         Command::Man { directory } => program::man(directory),
     }
@@ -45,32 +48,60 @@ fn again(cli: &Cli) -> String {
     }
 }
 
-fn init(cli: &Cli, output: Output) -> Result<()> {
+fn init(cli: &Cli, address: Option<&Address>, output: Output) -> Result<()> {
     let authority = open(cli)?;
     let (user, user_is_new) = key::ensure(&authority, CaKind::User)?;
     let (host, host_is_new) = key::ensure(&authority, CaKind::Host)?;
     let said = |is_new: bool| if is_new { "made" } else { "is there already" };
     let ssh_ca = again(cli);
-    let text = format!(
+    let mut text = format!(
         "User CA {}: {user}\n\
          Host CA {}: {host}\n\
          Without {} their private keys are lost: keep a copy of it apart from backups of the store.\n\
-         \n\
-         Next, on each host:\n\
-         \x20 {ssh_ca} public-key > /etc/ssh/jit_user_ca.pub\n\
-         \x20 TrustedUserCAKeys /etc/ssh/jit_user_ca.pub      (in sshd_config)\n\
-         Then, for a grant:\n\
-         \x20 {ssh_ca} sign --grant ID --key FILE.pub\n",
+         \n",
         said(user_is_new),
         said(host_is_new),
         authority.config().master_key_file.display(),
     );
+    let made = match address {
+        Some(address) => Some(set_up(authority.config(), &cli.config, address, authority.now()?)?),
+        None => None,
+    };
+    text += &match &made {
+        Some(made) => served(made),
+        None => format!(
+            "Next, on each host:\n\
+             \x20 {ssh_ca} public-key > /etc/ssh/jit_user_ca.pub\n\
+             \x20 TrustedUserCAKeys /etc/ssh/jit_user_ca.pub      (in sshd_config)\n\
+             Then, for a grant:\n\
+             \x20 {ssh_ca} sign --grant ID --key FILE.pub\n"
+        ),
+    };
     output.answer(&text, || {
-        json!({
+        let mut value = json!({
             "user_ca": { "fingerprint": user, "new": user_is_new },
             "host_ca": { "fingerprint": host, "new": host_is_new },
-        })
+        });
+        if let Some(made) = &made {
+            value["serve"] = json!({ "url": made.url, "pin": made.pin, "next": made.next });
+        }
+        value
     })
+}
+
+/// What was done to serve, and what is left to do.
+fn served(made: &Made) -> String {
+    let Made { url, pin, steps, next } = made;
+    let steps: String = steps.iter().map(|step| format!("Done: {step}\n")).collect();
+    let next: String = next.iter().map(|command| format!("  {command}\n")).collect();
+    format!(
+        "{steps}Serves {url}\n\
+         Pin {pin}\n\
+         \n\
+         Next:\n\
+         {next}\
+         \x20 jitctl user invite PERSON      (prints what that person types on their own machine)\n"
+    )
 }
 
 fn public_key(cli: &Cli, which: &PublicKey, output: Output) -> Result<()> {

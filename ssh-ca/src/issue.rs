@@ -27,18 +27,54 @@ pub fn issue(
     public_key: &KeyData,
     factor: Option<ProvedFactor>,
 ) -> Result<(Specification, Certificate)> {
-    let user = authority.ca_keys(CaKind::User)?;
-    let host = authority.ca_keys(CaKind::Host)?;
-    let newest = user.first().ok_or_else(|| no_ca(CaKind::User))?;
-    let signer = Signer::new(CaKeyPair::open(authority.vault(), newest)?)?;
-    let subject = fingerprint(public_key);
-    let ca = signer.key().fingerprint();
-    authority.issue(actor, grant, public_key, factor, ca, |wanted| {
-        if user.iter().chain(&host).any(|key| key.fingerprint == subject) {
-            return Err(Error::refused("not signed: the key is a CA's own"));
-        }
-        signer.sign(wanted)
-    })
+    Issue::open(authority)?.issue(authority, actor, grant, public_key, factor)
+}
+
+/// The CAs' keys as they are now, the one that signs opened and kept ready.
+pub struct Issue {
+    signer: Signer,
+    /// Fingerprints of all keys of both CAs, the one that signs first.
+    keys: Vec<String>,
+}
+
+impl Issue {
+    /// Opens the user CA's newest key.
+    ///
+    /// # Errors
+    /// Not found without a CA; tampered when its key does not open.
+    pub fn open(authority: &Authority) -> Result<Self> {
+        let user = authority.ca_keys(CaKind::User)?;
+        let newest = user.first().ok_or_else(|| no_ca(CaKind::User))?;
+        let signer = Signer::new(CaKeyPair::open(authority.vault(), newest)?)?;
+        Ok(Issue { signer, keys: fingerprints(authority)? })
+    }
+
+    /// As [`issue`], with the keys as they were.
+    ///
+    /// # Errors
+    /// As there; conflict when another key signs by now.
+    pub fn issue(
+        &self,
+        authority: &Authority,
+        actor: &Actor,
+        grant: &GrantId,
+        public_key: &KeyData,
+        factor: Option<ProvedFactor>,
+    ) -> Result<(Specification, Certificate)> {
+        let subject = fingerprint(public_key);
+        let ca = self.signer.key().fingerprint();
+        authority.issue(actor, grant, public_key, factor, ca, |wanted| {
+            if self.keys.contains(&subject) {
+                return Err(Error::refused("not signed: the key is a CA's own"));
+            }
+            self.signer.sign(wanted)
+        })
+    }
+}
+
+fn fingerprints(authority: &Authority) -> Result<Vec<String>> {
+    let (user, host) = (authority.ca_keys(CaKind::User)?, authority.ca_keys(CaKind::Host)?);
+    Ok(user.into_iter().chain(host).map(|key| key.fingerprint).collect())
 }
 
 /// There is no CA yet.

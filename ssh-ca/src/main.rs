@@ -3,8 +3,13 @@
 
 mod cli;
 mod commands;
+mod daemon;
+mod http;
 mod output;
+mod problem;
 mod program;
+mod serve;
+mod signer;
 
 use std::process::ExitCode;
 

@@ -104,6 +104,9 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
         ("jitd.service", "jitd.service"),
         ("jit-hooks.service", "jit-hooks.service"),
         ("jit-setup-rollback.service", "jitctl.jit-setup-rollback.service"),
+        ("jit-signer.service", "ssh-ca.jit-signer.service"),
+        ("ssh-ca-serve.service", "ssh-ca.ssh-ca-serve.service"),
+        ("ssh-ca-serve.socket", "ssh-ca.ssh-ca-serve.socket"),
     ] {
         copy(&packaging.join("systemd").join(unit), &source.join("debian").join(to))?;
     }

@@ -88,13 +88,20 @@ fn the_module_has_no_async_runtime_no_tls_and_only_the_core() {
 }
 
 #[test]
-fn the_network_is_for_one_program() {
-    assert!(tree("jit-hooks").contains("rustls "), "cargo tree said something else");
-    for package in ["jit-core", "jitctl", "jitd", "ssh-ca"] {
+fn the_network_is_for_few_programs() {
+    for package in ["jit-hooks", "ssh-ca"] {
+        assert!(tree(package).contains("rustls "), "cargo tree said something else");
+    }
+    for package in ["jit-core", "jitctl", "jitd"] {
         let tree = tree(package);
-        for forbidden in ["rustls", "ureq", "openssl", "jit-hooks "] {
+        for forbidden in ["rustls", "ureq", "openssl", "jit-hooks ", "tokio", "ssh-ca "] {
             assert!(!tree.contains(forbidden), "{forbidden} in {package}:\n{tree}");
         }
+    }
+    // Only `ssh-ca serve` speaks TLS: neither the signer nor what sshd runs knows the word.
+    for file in files_with(&["rustls", "tokio_rustls"]) {
+        let allowed = ["ssh-ca/src/serve", "ssh-ca/tests/", "jit-hooks/", "jit-client/", "tests/"];
+        assert!(allowed.iter().any(|place| file.starts_with(place)), "TLS in {file}");
     }
 }
 

@@ -24,7 +24,16 @@ pub fn run() -> Result<()> {
     bench.memory()?;
     module_size()?;
     grant_check()?;
-    signing()
+    signing()?;
+    serving()
+}
+
+/// The authority over the network: certificates per second, waiting, memory.
+pub fn serving() -> Result<()> {
+    println!("Served over the network:");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["bench", "--quiet", "--locked", "-p", "ssh-ca", "--bench", "serve"]);
+    said(cargo)
 }
 
 struct Bench {
@@ -184,7 +193,12 @@ fn grant_check() -> Result<()> {
 fn example(package: &str, name: &str) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "--release", "--locked", "-p", package]);
-    cargo.args(["--example", name]).current_dir(product::workspace());
+    cargo.args(["--example", name]);
+    said(cargo)
+}
+
+fn said(mut cargo: Command) -> Result<()> {
+    cargo.current_dir(product::workspace());
     let said = run_within(&mut cargo, "", Duration::from_secs(900))?;
     ensure(said.code == 0, || said.told())?;
     print!("{}", said.stdout);

@@ -51,8 +51,11 @@ enum Command {
     /// Measures the module beside others, signing beside the bare signature, and real machines.
     Bench {
         /// Only what is measured on test hosts.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "serve")]
         hosts: bool,
+        /// Only the authority over the network.
+        #[arg(long)]
+        serve: bool,
     },
     /// Builds the Debian packages and has lintian look at them.
     Deb {
@@ -87,7 +90,8 @@ fn main() -> ExitCode {
         Command::Demo { keep, .. } => demo::play(keep),
         Command::Test { long } => test::run(long),
         Command::Host { release } => host::run(release),
-        Command::Bench { hosts: true } => bench_hosts::run(),
+        Command::Bench { hosts: true, .. } => bench_hosts::run(),
+        Command::Bench { serve: true, .. } => bench::serving(),
         Command::Bench { .. } => bench::run().and_then(|()| bench_hosts::run()),
         Command::Deb { out } => deb::run(out),
         Command::Fuzz { seconds } => fuzz::run_all(seconds),

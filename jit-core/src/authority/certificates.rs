@@ -7,7 +7,7 @@ use super::evidence::check_approvals;
 use super::grants::known_grant;
 use super::{Authority, Done, acting_person};
 use crate::certificate::{KeyId, Specification, principal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::factor::ProvedFactor;
 use crate::grant::{Actor, Phase, Window};
 use crate::id::GrantId;
@@ -80,7 +80,7 @@ impl Authority {
     ///
     /// # Errors
     /// Refused when the grant is not active, an approval of it is not proved any more, or the person
-    /// is suspended; whatever `sign` fails with.
+    /// is suspended; conflict when `ca` is not the key that signs any more; whatever `sign` fails with.
     pub fn issue<C>(
         &self,
         actor: &Actor,
@@ -101,6 +101,10 @@ impl Authority {
                 .next(format!("jitctl show {id}")));
             };
             check_approvals(tx, &grant)?;
+            if tx.ca_keys(CaKind::User)?.first().is_none_or(|key| key.fingerprint != ca) {
+                return Err(Error::new(Kind::Conflict, "another CA key signs by now")
+                    .next("ssh-ca public-key shows it."));
+            }
             if factor.is_some_and(|factor| factor.at > now) {
                 return Err(Error::refused("a factor of the future was proved by nobody"));
             }

@@ -11,6 +11,8 @@ use crate::policy::{Member, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
 
+/// The largest number that a limit may be.
+const MOST: u32 = 1_000_000;
 /// How long a token may be good for.
 const LONGEST_TOKEN: u64 = 12 * 3600;
 
@@ -29,6 +31,12 @@ pub struct Serve {
     pub cert_file: Option<PathBuf>,
     /// Its private key.
     pub key_file: Option<PathBuf>,
+    /// Open connections in all.
+    pub connections: u32,
+    /// Open connections of one address.
+    pub connections_per_address: u32,
+    /// Requests of one address in a second, on average.
+    pub rate: u32,
 }
 
 impl Serve {
@@ -48,11 +56,24 @@ pub(super) struct RawServe {
     token_lifetime: Option<Spanned<String>>,
     cert_file: Option<Spanned<PathBuf>>,
     key_file: Option<Spanned<PathBuf>>,
+    connections: Option<Spanned<i64>>,
+    connections_per_address: Option<Spanned<i64>>,
+    rate: Option<Spanned<i64>>,
 }
 
 pub(super) const KEYS: Keys = Keys {
     table: "serve",
-    keys: &["name", "listen", "admins", "token_lifetime", "cert_file", "key_file"],
+    keys: &[
+        "name",
+        "listen",
+        "admins",
+        "token_lifetime",
+        "cert_file",
+        "key_file",
+        "connections",
+        "connections_per_address",
+        "rate",
+    ],
 };
 
 impl RawServe {
@@ -62,6 +83,21 @@ impl RawServe {
             Some(path) => Err(file.error_at(&path.span(), "the path is not absolute")),
             None => Ok(None),
         };
+        let count = |value: &Option<Spanned<i64>>, default: u32| match value {
+            Some(number) => u32::try_from(*number.get_ref())
+                .ok()
+                .filter(|n| (1..=MOST).contains(n))
+                .ok_or_else(|| {
+                    let text = format!("{} is not between 1 and {MOST}", number.get_ref());
+                    file.error_at(&number.span(), text)
+                }),
+            None => Ok(default),
+        };
+        let (connections, connections_per_address, rate) = (
+            count(&self.connections, 16_384)?,
+            count(&self.connections_per_address, 256)?,
+            count(&self.rate, 50)?,
+        );
         let listen = match &self.listen {
             Some(text) => file.checked(text, |text| {
                 text.parse().map_err(|_| {
@@ -95,6 +131,9 @@ impl RawServe {
             },
             cert_file: path(self.cert_file)?,
             key_file: path(self.key_file)?,
+            connections,
+            connections_per_address,
+            rate,
         })
     }
 }
@@ -138,6 +177,7 @@ mod tests {
             ("name = 'a'\ntoken_lifetime = '13h'", ":4:"),
             ("name = 'a'\ncert_file = '/x'", ":4: cert_file and key_file go together"),
             ("name = 'a'\ncert_file = 'x'\nkey_file = '/y'", ":4: the path is not absolute"),
+            ("name = 'a'\nrate = 0", ":4: 0 is not between 1 and 1000000"),
             ("name = 'a'\nadmin = []", ":4: `admin` is no key in [serve]. Did you mean `admins`?"),
         ] {
             let said = parse(bad).unwrap_err().to_string();

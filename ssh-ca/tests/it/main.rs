@@ -4,7 +4,12 @@
 
 mod authorized;
 mod desk;
+mod front;
+mod https;
 mod inspect;
 mod keys;
+mod person;
 mod programs;
+mod served;
 mod sign;
+mod signer;

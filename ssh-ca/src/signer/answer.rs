@@ -1,0 +1,234 @@
+//! One request: read, handed to the office, and answered, at once or when what it waits for has come.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use jit_api::{Access, Answered, Asked, Headers, Office, Peer, Turn};
+use jit_core::Error;
+use jit_core::clock::Stopwatch;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::changes::Changes;
+use super::metrics::{self, Metrics};
+use crate::daemon::{Ending, ended};
+use crate::serve::{PEER, REQUEST_ID};
+use crate::{http, problem};
+
+/// Where the metrics are, which the office does not know of.
+const METRICS: &str = "/metrics";
+/// Requests that are worked on or stand in line for it; beyond, people are asked to come again.
+const IN_LINE: usize = 256;
+/// How long one stands in line.
+const LINE_WITHIN: Duration = Duration::from_secs(5);
+/// Requests that wait for a change.
+const WAITING: usize = 8192;
+
+/// By which socket a request came.
+#[derive(Clone, Copy)]
+pub enum Came {
+    /// From this account on this machine.
+    Local {
+        /// Its user id, from the kernel.
+        uid: u32,
+    },
+    /// From the network, by way of the front.
+    Front,
+}
+
+/// What all requests share.
+pub struct Desk {
+    /// Decides.
+    pub office: Office,
+    metrics: Metrics,
+    changes: Changes,
+    ending: Ending,
+    line: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Desk {
+    /// Puts the office to work.
+    pub fn new(office: Office, metrics: Metrics, changes: Changes, ending: Ending) -> Self {
+        let (line, waiting) = (Semaphore::new(IN_LINE), Semaphore::new(WAITING));
+        Desk { office, metrics, changes, ending, line, waiting }
+    }
+}
+
+/// A request that was read.
+struct Question {
+    parts: Parts,
+    body: Bytes,
+    peer: Peer,
+}
+
+/// Answers a request.
+pub async fn answer(
+    State(desk): State<Arc<Desk>>,
+    Extension(came): Extension<Came>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(peer) = peer(came, &parts.headers) else {
+        return problem::of(Error::invalid("the front named no caller"));
+    };
+    let body = match http::read(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let question = Arc::new(Question { parts, body, peer });
+    let (answered, took) = match decide(&desk, &question).await {
+        Ok(answered) => answered,
+        Err(busy) => return busy,
+    };
+    desk.metrics.answered(answered.endpoint, answered.status, took);
+    tracing::info!(
+        request = text(&question.parts.headers, &REQUEST_ID).unwrap_or("local"),
+        caller = answered.caller,
+        endpoint = answered.endpoint.unwrap_or("none"),
+        status = answered.status,
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response(answered)
+}
+
+/// What the office says, and how long it took over it, waiting left out.
+async fn decide(
+    desk: &Arc<Desk>,
+    question: &Arc<Question>,
+) -> Result<(Answered, Duration), Response> {
+    let busy = |what| problem::of(Error::unavailable(what).next("Ask again in a moment."));
+    let mut took = Duration::ZERO;
+    let mut until: Option<Instant> = None;
+    let mut place = None;
+    loop {
+        // Before the store is looked at: a change that comes meanwhile is not missed.
+        let mut since = desk.changes.since();
+        let may_wait = !*desk.ending.borrow() && until.is_none_or(|until| Instant::now() < until);
+        let line = timeout(LINE_WITHIN, desk.line.acquire()).await;
+        let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
+        let watch = Stopwatch::start();
+        let asked = (desk.clone(), question.clone());
+        let turn = spawn_blocking(move || asked.1.put_to(&asked.0, may_wait)).await;
+        took += watch.elapsed();
+        match turn {
+            Ok(Turn::Answer(answered)) => {
+                if question.parts.method != Method::GET {
+                    desk.changes.tell();
+                }
+                return Ok((answered, took));
+            }
+            Ok(Turn::Wait { at_most }) => {
+                drop(_line);
+                if place.is_none() {
+                    let free = desk.waiting.try_acquire();
+                    place = Some(free.map_err(|_| busy("too many clients wait"))?);
+                    desk.metrics.waiting.inc();
+                }
+                let until = *until.get_or_insert_with(|| Instant::now() + at_most);
+                tokio::select! {
+                    _ = timeout_at(until, since.changed()) => {}
+                    () = ended(desk.ending.clone()) => {}
+                }
+            }
+            // A bug of ours; what it was stands in the log.
+            Err(_) => return Err(failed()),
+        }
+    }
+}
+
+impl Question {
+    fn put_to(&self, desk: &Desk, may_wait: bool) -> Turn {
+        let Question { parts, body, peer } = self;
+        let header = |name| text(&parts.headers, &name);
+        let asked = Asked {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: Headers {
+                authorization: header(AUTHORIZATION),
+                proof: header(HeaderName::from_static("jit-proof")),
+                idempotency_key: header(HeaderName::from_static("idempotency-key")),
+            },
+            body,
+            peer: *peer,
+        };
+        if asked.path == METRICS && parts.method == Method::GET {
+            return Turn::Answer(desk.metrics(&asked));
+        }
+        desk.office.answer(&asked, may_wait)
+    }
+}
+
+impl Desk {
+    /// The metrics, for those who look after the server.
+    fn metrics(&self, asked: &Asked<'_>) -> Answered {
+        let answered = |status, content_type, body, caller| Answered {
+            status,
+            content_type,
+            body,
+            retry_after: None,
+            endpoint: Some("metrics"),
+            caller,
+        };
+        match self.office.admit(asked, Access::Monitor) {
+            Ok(caller) => {
+                let text = self.metrics.text().into_bytes();
+                answered(200, metrics::CONTENT_TYPE, text, caller.to_string())
+            }
+            Err(failure) => {
+                let problem = failure.problem();
+                let body = serde_json::to_vec(&problem).unwrap_or_default();
+                answered(problem.status, "application/problem+json", body, "nobody".into())
+            }
+        }
+    }
+}
+
+/// Who asks: at their socket local people are who the kernel says, whatever they say.
+fn peer(came: Came, headers: &HeaderMap) -> Option<Peer> {
+    match came {
+        Came::Local { uid } => Some(Peer::Unix { uid }),
+        Came::Front => {
+            let address: IpAddr = text(headers, &PEER)?.parse().ok()?;
+            Some(Peer::Network { address })
+        }
+    }
+}
+
+/// A header's text, if it stands there once.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
+    let only = all.next()?;
+    if all.next().is_some() { None } else { only.to_str().ok() }
+}
+
+fn response(answered: Answered) -> Response {
+    let mut response = Response::new(Body::from(answered.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answered.content_type));
+    if let Some(seconds) = answered.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The answer where something of ours has a bug; the connection, and all others, go on.
+pub fn panicked(_: Box<dyn Any + Send>) -> Response {
+    failed()
+}
+
+fn failed() -> Response {
+    problem::of(Error::unavailable("something went wrong; the log of jit-signer says what"))
+}

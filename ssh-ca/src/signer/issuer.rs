@@ -1,0 +1,65 @@
+//! The CA's key, opened once and kept ready.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jit_api::Issuer;
+use jit_core::authority::Authority;
+use jit_core::factor::ProvedFactor;
+use jit_core::grant::Actor;
+use jit_core::id::GrantId;
+use jit_core::{Error, Kind, Result};
+use prometheus_client::metrics::counter::Counter;
+use ssh_ca::issue::Issue;
+use ssh_key::public::KeyData;
+
+/// Signs for the office. What it signs, and whether, [`Authority::issue`] says, in the transaction
+/// that records it: the grant and what proves it are looked at there once more.
+pub struct CaIssuer {
+    ready: Mutex<Option<Arc<Issue>>>,
+    issued: Counter,
+}
+
+impl CaIssuer {
+    /// Opens no key yet; counts what it issues.
+    pub fn new(issued: Counter) -> Self {
+        CaIssuer { ready: Mutex::default(), issued }
+    }
+
+    fn ready(&self, authority: &Authority) -> Result<Arc<Issue>> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*ready {
+            Some(issue) => Ok(issue.clone()),
+            None => Ok(ready.insert(Arc::new(Issue::open(authority)?)).clone()),
+        }
+    }
+
+    fn forget(&self) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Issuer for CaIssuer {
+    fn issue(
+        &self,
+        authority: &Authority,
+        actor: &Actor,
+        grant: &GrantId,
+        key: &KeyData,
+        factor: Option<ProvedFactor>,
+    ) -> Result<String> {
+        let issue = || self.ready(authority)?.issue(authority, actor, grant, key, factor);
+        let issued = issue().or_else(|error| {
+            // The CA may have got another key since.
+            if error.kind() != Kind::Conflict {
+                return Err(error);
+            }
+            self.forget();
+            issue()
+        });
+        let (_, certificate) = issued?;
+        self.issued.inc();
+        certificate
+            .to_openssh()
+            .map_err(|e| Error::invalid(format!("the certificate can't be written: {e}")))
+    }
+}

@@ -1,0 +1,177 @@
+//! `ssh-ca signer`: its sockets, and what happens to those who wait when it goes away.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use jit_core::authority::NewRequest;
+use jit_core::grant::Actor;
+use jit_core::name::Reason;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use ssh_key::Certificate;
+
+use crate::desk::{alice, ask};
+use crate::https::{Answer, Https, read_answer};
+use crate::person::Person;
+use crate::programs::keygen;
+use crate::served::{Daemon, Served, wait_until};
+
+fn get(socket: &Path, path: &str, more: &str) -> std::io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n{more}\r\n")?;
+    read_answer(&mut stream)
+}
+
+#[test]
+fn one_signer_is_enough() {
+    let served = Served::new();
+    served.desk.ssh_ca(&["signer"]).refused(5, "another ssh-ca signer runs");
+    assert_eq!(served.get("/healthz").status, 200);
+}
+
+#[test]
+fn the_sockets_are_for_whom_they_are() {
+    let served = Served::new();
+    let mode =
+        |name: &str| std::fs::metadata(served.socket(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("api.sock"), mode("front.sock")), (0o666, 0o660));
+    // The front says who asks; one that does not is none.
+    assert_eq!(get(&served.socket("front.sock"), "/healthz", "").unwrap().status, 400);
+    let bad = get(&served.socket("front.sock"), "/healthz", "jit-peer: nobody\r\n").unwrap();
+    assert_eq!(bad.status, 400);
+    // Whoever comes by way of the front is nobody until they prove something.
+    let front = get(&served.socket("front.sock"), "/v1/grants", "jit-peer: 192.0.2.1\r\n");
+    assert_eq!(front.unwrap().status, 401);
+}
+
+/// Asks at the socket as an account of this machine, in a process of its own.
+fn get_as(served: &Served, uid: u32, socket: &str, path: &str) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "20", "--write-out", " %{http_code}", "--unix-socket"]);
+    curl.arg(served.socket(socket)).arg(format!("http://jit{path}"));
+    // Whatever they claim.
+    curl.args(["--header", "Jit-Peer: 127.0.0.1", "--header", "Jit-Uid: 0"]);
+    let output = curl.uid(uid).gid(uid).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn who_asks_at_the_local_socket_is_whom_the_kernel_says() {
+    let served = Served::new();
+    let root = get_as(&served, 0, "api.sock", "/v1/grants");
+    assert!(root.ends_with(" 200"), "{root}");
+    // nobody, who is no person of ours.
+    let other = get_as(&served, 65_534, "api.sock", "/v1/grants");
+    assert!(other.ends_with(" 401") || other.ends_with(" 403"), "{other}");
+    let metrics = get_as(&served, 0, "api.sock", "/metrics");
+    assert!(metrics.contains("jit_requests_total{"), "{metrics}");
+    let metrics = get_as(&served, 65_534, "api.sock", "/metrics");
+    assert!(!metrics.contains("jit_requests_total{"), "{metrics}");
+    assert_eq!(served.get("/metrics").status, 401);
+    let front = get_as(&served, 65_534, "front.sock", "/healthz");
+    assert_eq!(front, " 000", "the front's socket is the front's");
+}
+
+fn approved(served: &Served, id: &jit_core::id::GrantId) {
+    // Whoever decides does it in another process, such as jitctl.
+    let why = Reason::parse("no").unwrap();
+    served.desk.authority.deny(id, &Actor::Root, Some(&why)).unwrap();
+}
+
+#[test]
+fn a_waiting_client_is_told_at_once_and_outlives_a_killed_signer() {
+    let mut served = Served::new();
+    let mut alice_ = Person::enrolled(&served.desk.authority, "alice");
+    alice_.log_in(&mut served.connect());
+    let new =
+        NewRequest { ask: ask("web-1", 600, false), by: Actor::Person(alice()), origin: None };
+    let wait = |served: &Served, alice_: &Person| {
+        let grant = served.desk.authority.request(&new).unwrap();
+        let target = format!("/v1/grants/{}?wait=30&version={}", grant.id(), grant.version());
+        let headers = alice_.headers("GET", &target, b"");
+        let (address, pin) = (served.address, served.pin.clone());
+        let waiting = std::thread::spawn(move || {
+            let mut https = Https::connect(address, &pin).unwrap();
+            let answer = https.ask("GET", &target, &headers, b"");
+            (answer, Instant::now())
+        });
+        (grant, waiting)
+    };
+    let (grant, waiting) = wait(&served, &alice_);
+    wait_until("it waits", || {
+        get_as(&served, 0, "api.sock", "/metrics").contains("jit_waiting_clients 1")
+    });
+    approved(&served, grant.id());
+    let decided = Instant::now();
+    let (answer, told) = waiting.join().unwrap();
+    assert_eq!((answer.status, &answer.json()["state"]), (200, &Value::from("denied")));
+    assert!(told.duration_since(decided) < Duration::from_secs(2));
+
+    let (grant, waiting) = wait(&served, &alice_);
+    wait_until("it waits", || {
+        get_as(&served, 0, "api.sock", "/metrics").contains("jit_waiting_clients 1")
+    });
+    served.signer.end_by(Signal::SIGKILL);
+    std::thread::sleep(Duration::from_millis(1500));
+    served.signer = served.run("signer");
+    wait_until("the signer is back", || served.get("/healthz").status == 200);
+    approved(&served, grant.id());
+    let (answer, _) = waiting.join().unwrap();
+    // Its proof is older than the server that it was made for: it is told to ask again, or answered.
+    assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+    let again = alice_.ask(
+        &mut served.connect(),
+        "GET",
+        &format!("/v1/grants/{}", grant.id()),
+        &Value::Null,
+    );
+    assert_eq!(again.json()["state"], "denied");
+}
+
+#[test]
+fn a_certificate_over_the_network_is_as_good_as_one_that_root_signs() {
+    let served = Served::new();
+    let mut person = Person::enrolled(&served.desk.authority, "alice");
+    let mut https = served.connect();
+    person.log_in(&mut https);
+    let grant = served.desk.grant("web-1", 600, false);
+    let answer = person.ask(&mut https, "POST", "/v1/certificates", &person.certify(grant.id()));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let line = answer.json()["certificate"].as_str().unwrap().to_owned();
+    let certificate = Certificate::from_openssh(&line).unwrap();
+    let issued = served.desk.authority.issued(certificate.serial()).unwrap().unwrap();
+    assert_eq!(issued.grant, *grant.id());
+    let file: PathBuf = served.desk.path("alice-cert.pub");
+    std::fs::write(&file, line).unwrap();
+    assert!(keygen(&["-L", "-f", file.to_str().unwrap()]).contains("deploy@web-1"));
+    // The same request once more is a replay.
+    let body = person.certify(grant.id()).to_string();
+    let headers = person.headers("POST", "/v1/certificates", body.as_bytes());
+    let mut send = || https.ask("POST", "/v1/certificates", &headers, body.as_bytes()).status;
+    assert_eq!((send(), send()), (200, 401));
+}
+
+#[test]
+fn what_runs_is_finished_and_those_who_wait_are_answered_when_the_signer_ends() {
+    let mut served = Served::new();
+    let mut person = Person::enrolled(&served.desk.authority, "alice");
+    person.log_in(&mut served.connect());
+    let grant = served.desk.grant("web-1", 600, false);
+    let target = format!("/v1/grants/{}?wait=30&version={}", grant.id(), grant.version());
+    let headers = person.headers("GET", &target, b"");
+    let (address, pin) = (served.address, served.pin.clone());
+    let waiting = std::thread::spawn(move || {
+        Https::connect(address, &pin).unwrap().ask("GET", &target, &headers, b"").status
+    });
+    wait_until("it waits", || {
+        get_as(&served, 0, "api.sock", "/metrics").contains("jit_waiting_clients 1")
+    });
+    assert!(served.signer.end(Signal::SIGTERM), "it ended with an error");
+    assert_eq!(waiting.join().unwrap(), 200);
+    served.signer = Daemon(None);
+}
