@@ -1,18 +1,12 @@
 //! Joining a fleet as a host, by whoever is root there.
 
-use jit_core::audit::hex;
+use jit_api::proof;
 use jit_core::name::HostName;
-use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::enrol::server_name;
-use crate::proof::lines;
 use crate::{Caller, Client, Http, Invitation, Invited, Manner, SigningKey};
-
-/// The namespace of enrolments.
-const NAMESPACE: &str = "jit-enrol@v1";
 
 /// What a host that joined keeps of its authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,25 +38,13 @@ pub fn join_host(invitation: &Invitation, key: &SigningKey) -> Result<JoinedHost
     let server = server_name(invitation)?;
     let transport = Http::https(&invitation.url, &invitation.trust())?;
     let client = Client::new(Box::new(transport), &server, Caller::Unproved);
-    let text = statement(&server, host, &invitation.code, key)?;
+    let text = proof::enrol_host(&server, host, invitation.code.expose(), &key.fingerprint())?;
     let body = json!({
         "code": invitation.code.expose(),
         "host": host,
         "public_key": key.line()?,
-        "signature": key.sign(NAMESPACE, &text)?,
+        "signature": key.sign(proof::ENROL, &text)?,
     });
     let _: Value = client.post("/v1/host/enrolment", &body, Manner::once())?;
     Ok(JoinedHost { server, host: host.clone() })
-}
-
-fn statement(server: &str, host: &HostName, code: &SecretText, key: &SigningKey) -> Result<String> {
-    lines(
-        NAMESPACE,
-        &[
-            ("server", server),
-            ("host", host.as_str()),
-            ("code", &hex(&Sha256::digest(code.expose()))),
-            ("key", &key.fingerprint()),
-        ],
-    )
 }
