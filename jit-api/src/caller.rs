@@ -59,7 +59,7 @@ impl Caller {
         match self {
             Caller::Root => Actor::Root,
             Caller::Local(name) | Caller::Person { name, .. } => Actor::Person(name.clone()),
-            Caller::Host(_) => Actor::Program(Program::Host),
+            Caller::Host(name) => Actor::Host(name.clone()),
             Caller::Nobody => Actor::Program(Program::Server),
         }
     }

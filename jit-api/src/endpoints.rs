@@ -37,6 +37,7 @@ pub mod certificates;
 pub mod decide;
 pub mod enrolment;
 pub mod explain;
+pub mod fleet;
 pub mod grants;
 pub mod hosts;
 pub mod inbox;

@@ -54,4 +54,11 @@ pub const ENDPOINTS: &[Entry] = &[
     Entry::of::<audit::Verify>(),
     Entry::of::<breakglass::List>(),
     Entry::of::<breakglass::Review>(),
+    Entry::of::<fleet::State>(),
+    Entry::of::<fleet::Factor>(),
+    Entry::of::<fleet::Askers>(),
+    Entry::of::<fleet::Offer>(),
+    Entry::of::<fleet::Request>(),
+    Entry::of::<fleet::Standing>(),
+    Entry::of::<fleet::Log>(),
 ];

@@ -2,6 +2,7 @@
 
 mod admin;
 mod explain;
+mod fleet;
 mod grant;
 mod hosts;
 mod login;
@@ -16,6 +17,10 @@ pub use admin::{
     RevokeMany, Session, Sessions, Verified,
 };
 pub use explain::{Explain, Explanation};
+pub use fleet::{
+    HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
+    HostStanding, HostStateView, HostVerdict, ShowHostState,
+};
 pub use grant::{
     Approve, Approved, ById, Certificate, Certify, Decide, EditRequest, Extend, GrantView, Grants,
     ListGrants, NewRequest, Proof, Revoke, Shorten, ShowGrant,

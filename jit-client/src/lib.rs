@@ -8,6 +8,7 @@
 mod client;
 mod connect;
 mod enrol;
+mod host;
 mod http;
 mod invitation;
 mod keygen;
@@ -22,6 +23,7 @@ mod trust;
 
 pub use client::{Client, LONGEST_WAIT, Manner};
 pub use enrol::{Enrolment, server_name};
+pub use host::{JoinedHost, invited_host, join_host};
 pub use http::{Failure, Http, Request, Response, Transport};
 pub use invitation::{Invitation, Invited};
 pub use keygen::SigningKey;

@@ -59,7 +59,8 @@ fn measure(grants: u32) -> Result<f64> {
     let config = configuration(dir.path())?;
     fill(&config, grants)?;
     let authority = Authority::open(config, "bench", Opener::Login)?;
-    let who = Identity { person: PersonName::parse("p0")?, by: "the bench".into(), session: None };
+    let person = PersonName::parse("p0")?;
+    let who = Identity { person, by: "the bench".into(), session: None, factor: None };
     let attempt = Attempt {
         pid: 1,
         action: Action::Login,

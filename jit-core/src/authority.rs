@@ -12,6 +12,7 @@ mod evidence;
 mod extend;
 mod factor_rules;
 mod factors;
+mod fleet;
 mod grants;
 mod hosts;
 mod identify;
@@ -28,6 +29,7 @@ mod outbox;
 mod people;
 mod recovery;
 mod reexamine;
+mod replica;
 mod setup;
 mod sshd;
 
@@ -39,6 +41,7 @@ use serde_json::{Value, json};
 pub use beforehand::Deed;
 pub use certificates::CaPublicKey;
 pub use factors::{Enrolment, FactorStatus};
+pub use fleet::MOST_TOLD;
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use invitations::Began;
 pub use keeper::Watched;
@@ -65,6 +68,32 @@ use crate::time::Timestamp;
 /// How far the clock may stand behind the last record without being distrusted, in seconds: what
 /// adjusting a clock in step amounts to. Time then stands still until it has caught up.
 const CLOCK_TOLERANCE: u64 = 5;
+
+/// What a host does not change whose authority is elsewhere: it would be undone the next moment.
+const ELSEWHERE: [&str; 22] = [
+    "person.add",
+    "person.groups",
+    "person.suspend",
+    "person.resume",
+    "person.remove",
+    "key.add",
+    "key.remove",
+    "factor.enroll",
+    "factor.confirm",
+    "factor.reset",
+    "factor.codes",
+    "host.remove",
+    "grant.request",
+    "grant.alone",
+    "grant.approve",
+    "grant.withdraw",
+    "grant.deny",
+    "grant.cancel",
+    "grant.edit",
+    "grant.shorten",
+    "ca.add",
+    "certificate.issue",
+];
 
 /// The one door.
 pub struct Authority {
@@ -184,6 +213,12 @@ impl Authority {
         object: &str,
         act: impl FnOnce(&dyn Tx, Timestamp) -> Result<Done<T>>,
     ) -> Result<T> {
+        if let Some(upstream) = &self.config.authority
+            && ELSEWHERE.contains(&action)
+        {
+            return Err(Error::refused(format!("{} decides that, not this host", upstream.name))
+                .next("Type it on the authority, or on a machine that joined it."));
+        }
         let tx = self.store.begin(Mode::Write)?;
         let now = self.trusted_now(tx.as_ref())?;
         let mut event = Event {

@@ -206,14 +206,8 @@ pub fn check(
     if restrictions(certificate).is_none() {
         return no("it has a critical option that we never issue");
     }
-    let ours = [
-        Permission::AgentForwarding,
-        Permission::PortForwarding,
-        Permission::Pty,
-        Permission::UserRc,
-        Permission::X11Forwarding,
-    ];
-    let known = |name: &String| ours.iter().any(|permission| permission.extension() == name);
+    let known =
+        |name: &String| Permission::ALL.iter().any(|permission| permission.extension() == name);
     if !certificate.extensions().iter().all(|(name, data)| known(name) && data.is_empty()) {
         return no("it has an extension that we never issue");
     }

@@ -2,11 +2,14 @@
 //! checked values. A bad value is an error with its line, never a warning and a default.
 
 mod serve;
+mod upstream;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use upstream::{FactorFrom, Pin, Upstream, url as authority_url};
 
 use crate::breakglass::Rules;
 use crate::error::{Error, Result};
@@ -59,6 +62,8 @@ pub struct Config {
     pub syslog_socket: Option<PathBuf>,
     /// How long to wait for a store that another process holds.
     pub busy_timeout: Span,
+    /// The authority, where that is another machine.
+    pub authority: Option<Upstream>,
     /// The authority over the network, where this machine is one.
     pub serve: Option<Serve>,
 }
@@ -135,6 +140,7 @@ struct Raw {
     log: RawLog,
     #[serde(default)]
     store: RawStore,
+    authority: Option<upstream::RawUpstream>,
     serve: Option<serve::RawServe>,
 }
 
@@ -212,6 +218,7 @@ const KEYS: &[Keys] = &[
             "break_glass",
             "log",
             "store",
+            "authority",
             "serve",
         ],
     },
@@ -223,6 +230,7 @@ const KEYS: &[Keys] = &[
     Keys { table: "break_glass", keys: &["members", "logins", "window"] },
     Keys { table: "log", keys: &["syslog_socket"] },
     Keys { table: "store", keys: &["busy_timeout"] },
+    upstream::KEYS,
     serve::KEYS,
 ];
 
@@ -275,6 +283,21 @@ impl Config {
         self.run_dir.join("jitd.lock")
     }
 
+    /// The private key by which this host is known to its authority.
+    pub fn host_key(&self) -> PathBuf {
+        self.state_dir.join("host.key")
+    }
+
+    /// Where `jit-link` listens.
+    pub fn link_socket(&self) -> PathBuf {
+        self.run_dir.join("link.sock")
+    }
+
+    /// The file on which `jit-link` holds a lock while it runs.
+    pub fn link_lock(&self) -> PathBuf {
+        self.run_dir.join("jit-link.lock")
+    }
+
     /// The file on which `jit-hooks` holds a lock while it runs.
     pub fn hooks_lock(&self) -> PathBuf {
         self.run_dir.join("jit-hooks.lock")
@@ -287,16 +310,9 @@ impl Config {
             Some(path) => Err(file.error_at(&path.span(), "the path is not absolute")),
             None => Ok(PathBuf::from(default)),
         };
-        let span = |value: &Option<Spanned<String>>, default: u64, longest: u64| match value {
-            Some(text) => file.checked(text, |text| {
-                let span = Span::parse(text)?;
-                if span.secs() > longest {
-                    let longest = crate::time::spoken(longest);
-                    return Err(Error::invalid(format!("`{text}` is longer than {longest}")));
-                }
-                Ok(span)
-            }),
-            None => Span::from_secs(default),
+        let read = Reader { file };
+        let span = |value: &Option<Spanned<String>>, default: u64, longest: u64| {
+            read.span(value.as_ref(), default, longest)
         };
         let count = |value: &Option<Spanned<i64>>, default: u32, most: u32| match value {
             Some(number) => u32::try_from(*number.get_ref())
@@ -382,7 +398,28 @@ impl Config {
                 socket => Some(path(socket, "/dev/log")?),
             },
             busy_timeout: span(&raw.store.busy_timeout, 5, 10)?,
+            authority: raw.authority.map(|authority| authority.checked(&read)).transpose()?,
             serve: raw.serve.map(|raw| raw.checked(file)).transpose()?,
+        })
+    }
+}
+
+/// Reads values of a file.
+struct Reader<'a> {
+    file: &'a TomlFile,
+}
+
+impl Reader<'_> {
+    /// A duration, `default` seconds where none is given, of at most `longest`.
+    fn span(&self, value: Option<&Spanned<String>>, default: u64, longest: u64) -> Result<Span> {
+        let Some(text) = value else { return Span::from_secs(default) };
+        self.file.checked(text, |text| {
+            let span = Span::parse(text)?;
+            if span.secs() > longest {
+                let longest = crate::time::spoken(longest);
+                return Err(Error::invalid(format!("`{text}` is longer than {longest}")));
+            }
+            Ok(span)
         })
     }
 }
@@ -452,6 +489,10 @@ mod tests {
         assert!(error("host = 'a'\n[break_glass]\nmembers = ['@a b']").contains(":3:"));
         assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
         assert!(error("host = 'a'\n[grant]\non_change = 'ask'").contains(":3:"));
+        assert!(error("host = 'a'\n[authority]\nurl = 'https://a'\n").contains("name"));
+        let link = "host = 'a'\n[authority]\nname = 'a'\npin = 'x'\nurl = 'http://a'\n";
+        assert!(error(link).contains(":5:"), "{}", error(link));
+        assert!(error(&link.replace("http:", "https:")).contains(":4: that is no pin"));
     }
 
     /// Each table's keys are those its struct has: a key of the one that the other lacks would be
@@ -463,6 +504,7 @@ mod tests {
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
             [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
+            [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
             [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();

@@ -165,7 +165,8 @@ pub struct Enrolled {
 }
 
 /// What came of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[must_use]
 pub enum Verdict {
     /// The code of this time step, never accepted before.

@@ -15,6 +15,7 @@ mod action;
 mod actor;
 mod approval;
 mod canonical;
+mod certified;
 mod change;
 mod state;
 #[cfg(test)]
@@ -185,7 +186,7 @@ impl Grant {
         let start = self.ask.start.unwrap_or(now);
         let duration = match way {
             Way::People => self.approved_for(),
-            Way::Policy | Way::Root | Way::BreakGlass => self.ask.duration,
+            Way::Policy | Way::Root | Way::BreakGlass | Way::Certificate => self.ask.duration,
         };
         let end = start.after(duration)?;
         if end <= now {

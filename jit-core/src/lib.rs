@@ -21,6 +21,7 @@ pub mod host;
 pub mod id;
 pub mod invitation;
 pub mod kept;
+pub mod link;
 pub mod login;
 pub mod name;
 pub mod outbox;

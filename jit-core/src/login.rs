@@ -2,10 +2,12 @@
 //! the store itself and [`crate::authority::Authority`] answers; in a fleet the same questions go to
 //! `jitd`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::breakglass;
 use crate::cover::Cover;
 use crate::error::{Error, Result};
-use crate::factor::Verdict;
+use crate::factor::{ProvedFactor, Verdict};
 use crate::grant::{Action, Phase};
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
@@ -51,6 +53,8 @@ pub struct Identity {
     pub by: String,
     /// The recorded session, by the kernel's number, where it is known by that.
     pub session: Option<AuditSession>,
+    /// The second factor that their certificate says they proved.
+    pub factor: Option<ProvedFactor>,
 }
 
 /// Whether they may come in.
@@ -73,7 +77,8 @@ pub enum Entry {
 }
 
 /// For how long access may be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Offer {
     /// Unless said otherwise.
     pub usual: Span,
@@ -82,7 +87,8 @@ pub struct Offer {
 }
 
 /// A request as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Standing {
     /// Its id.
     pub id: GrantId,
@@ -133,6 +139,13 @@ pub trait LoginService {
     /// # Errors
     /// Refused when nobody's, or when it can't be told.
     fn identify(&self, evidence: &Evidence<'_>, attempt: &Attempt) -> Result<Identity>;
+
+    /// Does a second factor that they proved elsewhere count, so that none is asked for? One that
+    /// their certificate names does where the configuration says so, while it is fresh.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    fn factor_counts(&self, who: &Identity, attempt: &Attempt) -> Result<bool>;
 
     /// Does this code prove their second factor? Works, and takes, the same for someone unknown:
     /// `who` is then the reason why they are.

@@ -166,6 +166,12 @@ impl Serialize for Member {
     }
 }
 
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        member(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// An account, or `{person}`: the account named like the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginPattern {
@@ -214,7 +220,7 @@ impl Approvals {
 }
 
 /// So many approvals from such people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needed {
     /// From whom.
     pub from: Member,

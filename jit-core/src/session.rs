@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::BootMoment;
-use crate::factor::Proof;
+use crate::factor::{Proof, ProvedFactor};
 use crate::grant::Action;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
@@ -43,6 +43,9 @@ pub struct Session {
     /// The second factor that was proved last in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Proof>,
+    /// The second factor that the certificate it came in with names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<ProvedFactor>,
     /// When systemd ends it whatever its cover, in milliseconds since boot: it was told so when the
     /// session opened, and can't be told otherwise later.
     pub limit_boot_ms: Option<u64>,
@@ -149,6 +152,7 @@ mod tests {
             tty: None,
             grants: vec![],
             factor: None,
+            certified: None,
             limit_boot_ms: None,
             closed_at: None,
             ended: None,

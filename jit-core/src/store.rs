@@ -20,6 +20,7 @@ use crate::host::Host;
 use crate::id::GrantId;
 use crate::invitation::{Invitation, Invited};
 use crate::kept::Kept;
+use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
@@ -187,6 +188,11 @@ pub trait Tx {
     /// Conflict otherwise: somebody else decided first.
     fn replace_grant(&self, grant: &Grant) -> Result<()>;
 
+    /// Adds a grant, or replaces whatever version of it is there: for what was decided elsewhere.
+    fn put_grant(&self, grant: &Grant) -> Result<()>;
+    /// The grants of which a certificate may still be valid at this time, also those taken away.
+    fn certified_grants(&self, at: Timestamp) -> Result<Vec<Grant>>;
+
     /// The next unused certificate serial number, never 0.
     fn next_serial(&self) -> Result<u64>;
     /// Records a certificate. Conflict when its serial number is taken.
@@ -198,6 +204,8 @@ pub trait Tx {
     fn ca_keys(&self, kind: CaKind) -> Result<Vec<CaKey>>;
     /// Adds a CA key.
     fn add_ca_key(&self, key: &CaKey) -> Result<()>;
+    /// Replaces all keys of a CA, the newest first: for those of an authority elsewhere.
+    fn put_ca_keys(&self, kind: CaKind, keys: &[CaKey]) -> Result<()>;
 
     /// Adds a session, and says the id it was given.
     fn add_session(&self, session: &Session) -> Result<u64>;
@@ -255,6 +263,11 @@ pub trait Tx {
     fn remove_kept(&self, key: &str) -> Result<()>;
     /// Forgets what came before then.
     fn forget_kept(&self, before: Timestamp) -> Result<()>;
+
+    /// How a host and its authority stand to each other.
+    fn link(&self, host: &HostName) -> Result<Option<Link>>;
+    /// Adds or replaces that.
+    fn put_link(&self, link: &Link) -> Result<()>;
 
     /// The end of the audit log.
     fn audit_head(&self) -> Result<Option<Head>>;

@@ -10,6 +10,7 @@ mod change;
 mod decide;
 mod doctor;
 mod explain;
+mod fleet;
 mod grant;
 mod hooks;
 mod host;
@@ -99,6 +100,9 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         .map_err(|e| Error::invalid(format!("--config names no file: {e}")))?;
     match &cli.command {
         Command::Setup(setup) => return setup::run(&path, setup, output),
+        Command::Join { invitation } => {
+            return fleet::join(&path, &jit_client::Invitation::parse(invitation)?, output);
+        }
         Command::Doctor => return doctor::run(&path, output),
         Command::Restore(restore) => return restore::run(&path, restore, output),
         // A policy can be checked while the store is out of reach.

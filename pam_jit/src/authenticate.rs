@@ -8,6 +8,7 @@ use jit_core::breakglass::is_code;
 use jit_core::config::SecondFactor;
 use jit_core::error::Error;
 use jit_core::factor::Verdict;
+use jit_core::link::out_of_reach;
 use jit_core::login::Identity;
 
 use crate::breakglass;
@@ -19,6 +20,10 @@ use crate::refusal::{OUT_OF_ORDER, Refusal, out_of_order};
 /// The prompt, whoever is asked.
 pub const PROMPT: &str = "Verification code: ";
 
+/// Shown where the authority is another machine and can't be asked, whoever asks.
+const UNCHECKED: &str =
+    "The code can't be checked: the authority is out of reach. Try again, or ask an administrator.";
+
 /// Asks for the second factor and checks it.
 ///
 /// # Errors
@@ -27,6 +32,13 @@ pub fn authenticate(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Resul
     let identity = caller.identify(desk.service);
     if desk.config.second_factor == SecondFactor::None {
         return identity.map(drop).map_err(|error| Refusal::from_error(&error, None));
+    }
+    // Who showed a certificate that says so need not prove it again.
+    if let Ok(who) = &identity {
+        let counts = desk.service.factor_counts(who, &caller.attempt);
+        if counts.map_err(|error| Refusal::from_error(&error, None))? {
+            return Ok(());
+        }
     }
     prove(desk, pam, identity.as_ref(), caller)
 }
@@ -52,10 +64,13 @@ pub fn prove(
     if is_code(typed) {
         return breakglass::with(desk, pam, identity, typed, caller);
     }
-    let verdict = desk
-        .service
-        .verify_factor(identity, typed, &caller.attempt)
-        .map_err(|error| Refusal::from_error(&error, None))?;
+    let verdict =
+        desk.service.verify_factor(identity, typed, &caller.attempt).map_err(|error| {
+            match out_of_reach(desk.config, &error) {
+                true => Refusal::logged(error.to_string()).and_saying(UNCHECKED),
+                false => Refusal::from_error(&error, None),
+            }
+        })?;
     match (identity, verdict) {
         (Ok(_), verdict) if verdict.accepted() => Ok(()),
         // These two have shown their own key, so that telling them helps nobody else.
@@ -161,6 +176,32 @@ mod tests {
         let (outcome, calls) = play(told(Verdict::Wrong), script);
         assert_eq!(outcome, Err(Refusal::silent()));
         assert_eq!(calls[1], "verify alice \"\" alice");
+    }
+
+    #[test]
+    fn a_factor_of_the_certificate_that_counts_is_not_asked_for() {
+        let counts = Told { counts: Ok(true), ..Told::good() };
+        let (outcome, calls) = play(counts, Scripted::ssh());
+        assert_eq!((outcome, calls.len()), (Ok(()), 2));
+        assert_eq!(calls[1], "counts alice");
+        // One of nobody is nobody's.
+        let nobody = Told { identity: unknown().identity, counts: Ok(true), ..Told::good() };
+        let nobody = Told { verdict: Ok(Verdict::NotEnrolled), ..nobody };
+        assert_eq!(play(nobody, typed(Scripted::ssh(), "123456")).0, Err(Refusal::silent()));
+        let broken = Told { counts: Err(Error::tampered("edited")), ..Told::good() };
+        assert_eq!(play(broken, Scripted::ssh()).0.unwrap_err().log.unwrap(), "edited");
+    }
+
+    #[test]
+    fn where_the_authority_is_out_of_reach_one_is_told_so_whoever_one_is() {
+        let stage = Stage::of_a_fleet();
+        for identity in [Told::good().identity, unknown().identity] {
+            let away = Err(Error::unavailable("jit-link does not answer"));
+            let told = Told { identity, verdict: away, ..Told::good() };
+            let (outcome, _) =
+                stage.play(Authenticate, told, &mut typed(Scripted::ssh(), "123456"));
+            assert_eq!(outcome.unwrap_err().say.as_deref(), Some(UNCHECKED));
+        }
     }
 
     #[test]

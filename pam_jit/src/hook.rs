@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use jit_core::authority::Authority;
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::config::Config;
 use jit_core::grant::Action;
 use jit_core::login::LoginService;
-use jit_core::store::sqlite::Opener;
 use jit_core::syslog::Syslog;
 
 use crate::arguments::Arguments;
@@ -82,12 +80,7 @@ pub fn call(hook: Hook, arguments: &[String], pam: &mut dyn Pam) -> Answer {
         }
     };
     let syslog = Syslog::new(PROCESS, config.syslog_socket.clone());
-    let open = || -> jit_core::Result<Box<dyn LoginService>> {
-        let authority = Authority::open(config.clone(), PROCESS, Opener::Login)?;
-        // A policy that can't be read, or that others can write, lets nobody in, with a grant or not.
-        authority.policy()?;
-        Ok(Box::new(authority))
-    };
+    let open = || jit_core::link::open(config.clone(), PROCESS);
     let outcome = decide(hook, &config, &SystemClock::default(), &open, &syslog, pam);
     finish(outcome, hook, &syslog, pam)
 }

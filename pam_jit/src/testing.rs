@@ -248,6 +248,7 @@ impl Pam for Scripted {
 /// What a service answers.
 pub(crate) struct Told {
     pub(crate) identity: Result<Identity>,
+    pub(crate) counts: Result<bool>,
     pub(crate) verdict: Result<Verdict>,
     pub(crate) broken: VecDeque<Result<breakglass::Verdict>>,
     pub(crate) anyone: Result<bool>,
@@ -264,6 +265,7 @@ impl Told {
     pub(crate) fn good() -> Self {
         Told {
             identity: Ok(alice()),
+            counts: Ok(false),
             verdict: Ok(Verdict::Totp { step: 1 }),
             broken: VecDeque::new(),
             anyone: Ok(true),
@@ -280,6 +282,7 @@ impl Told {
     pub(crate) fn failing(error: &Error) -> Self {
         Told {
             identity: Err(error.clone()),
+            counts: Err(error.clone()),
             verdict: Err(error.clone()),
             broken: [Err(error.clone())].into(),
             anyone: Err(error.clone()),
@@ -315,6 +318,7 @@ pub(crate) fn alice() -> Identity {
         person: PersonName::parse("alice").unwrap(),
         by: "key SHA256:abc".into(),
         session: None,
+        factor: None,
     }
 }
 
@@ -395,6 +399,14 @@ impl LoginService for Asked {
     fn identify(&self, evidence: &Evidence<'_>, attempt: &Attempt) -> Result<Identity> {
         self.note(format!("identify {} {evidence:?}", attempt.login));
         self.told().identity.clone()
+    }
+    fn factor_counts(&self, who: &Identity, _: &Attempt) -> Result<bool> {
+        let counts = self.told().counts.clone();
+        // The usual answer is not worth a line in every test.
+        if counts != Ok(false) {
+            self.note(format!("counts {}", who.person));
+        }
+        counts
     }
     fn verify_factor(
         &self,
@@ -484,6 +496,14 @@ impl Stage {
     pub(crate) fn without_second_factor() -> Self {
         let mut stage = Stage::new();
         stage.config += "[factor]\nsecond_factor = 'none'\n";
+        stage
+    }
+
+    /// A host whose authority is another machine.
+    pub(crate) fn of_a_fleet() -> Self {
+        let mut stage = Stage::new();
+        stage.config += "[authority]\nurl = 'https://jit.example.com'\nname = 'jit.example.com'\n\
+             pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
         stage
     }
 

@@ -41,7 +41,7 @@ pub fn claim(dir: &Path, tag: &str, accounts: &[String]) -> Result<Guard> {
 
 /// Copies the programs in and puts those that people call on a path.
 pub fn install(release: &Path, dir: &Path) -> Result<()> {
-    for program in ["jitctl", "jitd", "jit-hooks", "ssh-ca", "jit-authorized"] {
+    for program in ["jitctl", "jitd", "jit-hooks", "jit-link", "ssh-ca", "jit-authorized"] {
         std::fs::copy(release.join(program), dir.join("bin").join(program))?;
     }
     std::fs::copy(release.join("libpam_jit.so"), dir.join("lib/pam_jit.so"))?;

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What is built, in an order in which it can be installed.
-pub const NAMES: [&str; 5] = ["jitctl", "jitd", "libpam-jit", "ssh-ca", "jit-hooks"];
+pub const NAMES: [&str; 6] = ["jitctl", "jitd", "libpam-jit", "ssh-ca", "jit-hooks", "jit-link"];
 
 /// The programs that have completions and man pages of their own making, and where they go.
 const TALKING: [&str; 2] = ["jitctl", "ssh-ca"];
@@ -103,6 +103,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
     for (unit, to) in [
         ("jitd.service", "jitd.service"),
         ("jit-hooks.service", "jit-hooks.service"),
+        ("jit-link.service", "jit-link.service"),
         ("jit-setup-rollback.service", "jitctl.jit-setup-rollback.service"),
         ("jit-signer.service", "ssh-ca.jit-signer.service"),
         ("ssh-ca-serve.service", "ssh-ca.ssh-ca-serve.service"),
@@ -119,6 +120,7 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
         ("ssh-ca", "usr/bin/ssh-ca"),
         ("jitd", "usr/sbin/jitd"),
         ("jit-hooks", "usr/sbin/jit-hooks"),
+        ("jit-link", "usr/sbin/jit-link"),
         ("jit-authorized", "usr/sbin/jit-authorized"),
         ("libpam_jit.so", &module),
     ] {

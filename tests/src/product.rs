@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 
 /// The programs and the module that an instance is made of.
 pub const ARTEFACTS: &[&str] =
-    &["jitctl", "jitd", "jit-hooks", "ssh-ca", "jit-authorized", "libpam_jit.so"];
+    &["jitctl", "jitd", "jit-hooks", "jit-link", "ssh-ca", "jit-authorized", "libpam_jit.so"];
 
 /// The crates they come from.
-const CRATES: &[&str] = &["jitctl", "jitd", "jit-hooks", "ssh-ca", "pam_jit"];
+const CRATES: &[&str] = &["jitctl", "jitd", "jit-hooks", "jit-link", "ssh-ca", "pam_jit"];
 
 /// The workspace's directory.
 pub fn workspace() -> &'static Path {

@@ -7,15 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "jit-core",
     "jit-api",
+    "jit-client",
     "pam_jit",
     "ssh-ca",
     "jitctl",
     "jitd",
-    "jit-client",
     "jit-hooks",
+    "jit-link",
     "tests",
     "xtask",
 ];
@@ -99,12 +100,21 @@ fn the_module_has_no_async_runtime_no_tls_and_only_the_core() {
 
 #[test]
 fn the_network_is_for_few_programs() {
-    for package in ["jit-hooks", "jit-client", "ssh-ca"] {
+    for package in ["jit-hooks", "jit-client", "jit-link", "ssh-ca"] {
         assert!(tree(package).contains("rustls "), "cargo tree said something else");
     }
-    for package in ["jit-core", "jit-api", "jitd"] {
+    for package in ["jit-core", "jit-api", "jitd", "pam_jit"] {
         let tree = tree(package);
-        for forbidden in ["rustls", "ureq", "openssl", "jit-hooks ", "tokio", "ssh-ca "] {
+        for forbidden in
+            ["rustls", "ureq", "openssl", "jit-client ", "jit-hooks ", "tokio", "ssh-ca "]
+        {
+            assert!(!tree.contains(forbidden), "{forbidden} in {package}:\n{tree}");
+        }
+    }
+    // These speak to the authority by jit-client, and have no server in them.
+    for package in ["jitctl", "jit-link"] {
+        let tree = tree(package);
+        for forbidden in ["openssl", "jit-hooks ", "tokio", "ssh-ca "] {
             assert!(!tree.contains(forbidden), "{forbidden} in {package}:\n{tree}");
         }
     }

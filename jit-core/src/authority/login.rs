@@ -8,7 +8,7 @@ use super::grants::{approvers, known_grant};
 use super::known::Known;
 use super::{Authority, Done, NewRequest, known_person};
 use crate::breakglass;
-use crate::config::SecondFactor;
+use crate::config::{FactorFrom, SecondFactor};
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Proof, Verdict};
@@ -18,7 +18,7 @@ use crate::id::GrantId;
 use crate::login::{
     Attempt, Backstop, Entry, Evidence, Identity, LoginService, Offer, Opened, Standing,
 };
-use crate::name::{Login, PersonName, Place, Reason};
+use crate::name::{HostName, Login, PersonName, Place, Reason};
 use crate::policy::{self, Decision, Policy};
 use crate::process::Anchor;
 use crate::restriction::Restrictions;
@@ -29,20 +29,24 @@ use crate::time::{Span, Timestamp};
 
 impl LoginService for Authority {
     fn identify(&self, evidence: &Evidence<'_>, attempt: &Attempt) -> Result<Identity> {
-        self.read(|tx, now| {
-            let identity = match evidence {
-                Evidence::Ssh(report) => self.identify_ssh(tx, *report, &attempt.login, now)?,
-                Evidence::Local { audit_session } => {
-                    self.identify_local(tx, *audit_session, &attempt.login)?
-                }
-            };
-            let person = tx.person(&identity.person)?.ok_or_else(|| {
-                Error::refused(format!("{} ({}) is no person", identity.person, identity.by))
-            })?;
-            if person.suspended {
-                return Err(Error::refused(format!("{} is suspended", identity.person)));
-            }
-            Ok(identity)
+        self.identify_by(evidence, attempt, &|| false)
+    }
+
+    fn factor_counts(&self, who: &Identity, attempt: &Attempt) -> Result<bool> {
+        let upstream = self.config.authority.as_ref();
+        let taken = upstream.filter(|up| up.second_factor == FactorFrom::Certificate);
+        let (Some(upstream), Some(factor)) = (taken, who.factor) else { return Ok(false) };
+        let now = self.now()?;
+        if !factor.is_fresh(upstream.fresh, self.config.clock_skew, now) {
+            return Ok(false);
+        }
+        let actor = Actor::Person(who.person.clone());
+        self.change(&actor, "factor.certificate", who.person.as_str(), |_, _| {
+            let detail = json!({
+                "for": attempt.describe(), "who": who.by, "kind": factor.kind,
+                "proved": factor.at.rfc3339(),
+            });
+            Ok(Done::new(true, detail))
         })
     }
 
@@ -266,6 +270,7 @@ impl LoginService for Authority {
                 tty: attempt.tty.clone(),
                 grants: cover.grants.clone(),
                 factor: self.brought(tx, who, attempt, now)?,
+                certified: who.factor,
                 limit_boot_ms: backstop.map(|b| boot.millis.saturating_add(b.seconds * 1000)),
                 closed_at: None,
                 ended: None,
@@ -336,7 +341,29 @@ impl Authority {
         crate::process::is_locked(&self.config.keeper_lock())
     }
 
-    /// What the policy would say to a request for this, unless it would say no.
+    /// Records that the authority checked a code that was typed here, and what came of it.
+    ///
+    /// # Errors
+    /// Unavailable; the code must then not count.
+    pub(crate) fn note_factor(
+        &self,
+        who: Result<&Identity, &Error>,
+        verdict: Verdict,
+        attempt: &Attempt,
+    ) -> Result<()> {
+        let (subject, actor, by) = subject(who);
+        self.change(&actor, "factor.verify", subject.key(), |_, _| {
+            let detail = json!({
+                "for": attempt.describe(), "who": by, "result": verdict.to_string(),
+                "by": "the authority",
+            });
+            let done = Done::new((), detail);
+            Ok(if verdict.accepted() { done } else { done.refused() })
+        })
+    }
+
+    /// What the policy would say to a request for this, unless it would say no. Where the authority
+    /// is elsewhere, the policy here says nothing.
     pub(super) fn offer(
         &self,
         tx: &dyn Tx,
@@ -346,19 +373,39 @@ impl Authority {
         action: Action,
         now: Timestamp,
     ) -> Result<Option<Decision>> {
+        if self.config.authority.is_some() {
+            return Ok(None);
+        }
+        self.offer_at(tx, policy, person, login, &self.config.host, action, now)
+    }
+
+    /// As [`Authority::offer`], for any host.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn offer_at(
+        &self,
+        tx: &dyn Tx,
+        policy: &Policy,
+        person: &PersonName,
+        login: &Login,
+        host: &HostName,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Option<Decision>> {
         Ok(self
-            .prospect(tx, policy, person, login, action, now)?
+            .prospect(tx, policy, person, login, host, action, now)?
             .map(|(decision, _)| decision)
             .filter(|decision| !matches!(decision.verdict, policy::Verdict::Deny { .. })))
     }
 
     /// The same with what sshd must hold the session to in which they ask; none where it can't.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn prospect(
         &self,
         tx: &dyn Tx,
         policy: &Policy,
         person: &PersonName,
         login: &Login,
+        host: &HostName,
         action: Action,
         now: Timestamp,
     ) -> Result<Option<(Decision, Restrictions)>> {
@@ -366,7 +413,7 @@ impl Authority {
         let ask = Ask {
             person: person.clone(),
             login: login.clone(),
-            place: Place::Host(self.config.host.clone()),
+            place: Place::Host(host.clone()),
             sudo: action == Action::Sudo,
             // The shortest there is: whether a role fits otherwise is the question.
             duration: Span::from_secs(1)?,

@@ -10,6 +10,7 @@ use crate::config::SecondFactor;
 use crate::error::{Kind, Result};
 use crate::grant::{Action, Permission, Terms};
 use crate::host::Host;
+use crate::link::Asker;
 use crate::name::{Login, PersonName};
 use crate::policy::{Policy, Verdict};
 use crate::restriction::Restrictions;
@@ -26,7 +27,11 @@ impl Authority {
         self.read(|tx, now| {
             let host = self.this_host(tx)?;
             let key_id = certificate::KeyId::parse(key_id)?;
-            check_issued(tx, &key_id, serial, now)?;
+            match self.config.authority {
+                // sshd has checked that it is our CA's; PAM looks at all of it.
+                Some(_) => drop(super::identify::check_known(tx, &key_id, now)?),
+                None => drop(check_issued(tx, &key_id, serial, now)?),
+            }
             Ok(certificate::accepted_principals(login, &host))
         })
     }
@@ -38,6 +43,18 @@ impl Authority {
     /// # Errors
     /// Unavailable, tampered or misconfigured.
     pub fn authorized_keys(&self, login: &Login) -> Result<Vec<String>> {
+        self.authorized_keys_with(login, &[])
+    }
+
+    /// As [`Authority::authorized_keys`], where the authority is elsewhere and lets these ask.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn authorized_keys_with(
+        &self,
+        login: &Login,
+        askers: &[Asker],
+    ) -> Result<Vec<String>> {
         // Without a policy that can be read nobody may ask; who holds cover keeps their key.
         let policy = match self.config.second_factor {
             SecondFactor::Required => self.policy().ok(),
@@ -58,7 +75,10 @@ impl Authority {
                 };
                 let ways = match held {
                     Some(ways) => ways,
-                    None => match self.asked(tx, policy.as_deref(), name, login, now)? {
+                    None => match self
+                        .asked(tx, policy.as_deref(), name, login, now)?
+                        .or_else(|| asker(askers, name))
+                    {
                         Some(way) => vec![way],
                         // At the prompt they can break the glass.
                         None if policy.is_some() && self.may_try(tx, name, login)? => {
@@ -131,7 +151,12 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Option<Way>> {
         let Some(policy) = policy else { return Ok(None) };
-        let prospect = self.prospect(tx, policy, person, login, Action::Login, now)?;
+        // On a host of a fleet the policy is its authority's business.
+        if self.config.authority.is_some() {
+            return Ok(None);
+        }
+        let here = &self.config.host;
+        let prospect = self.prospect(tx, policy, person, login, here, Action::Login, now)?;
         let way =
             prospect.filter(|(decision, _)| !matches!(decision.verdict, Verdict::Deny { .. })).map(
                 |(decision, restrictions)| Way { restrictions, permissions: decision.permissions },
@@ -156,4 +181,10 @@ impl Way {
         let permissions: String = permissions.collect();
         format!("restrict{permissions}{} {public_key}", self.restrictions.key_options())
     }
+}
+
+/// How somebody may come in whom an authority elsewhere lets ask.
+fn asker(askers: &[Asker], name: &PersonName) -> Option<Way> {
+    let asker = askers.iter().find(|asker| asker.person == *name)?;
+    Some(Way { restrictions: asker.restrictions.clone(), permissions: asker.permissions.clone() })
 }

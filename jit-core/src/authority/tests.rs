@@ -3,6 +3,7 @@
 mod agreement;
 mod evidence;
 mod factor_rules;
+mod fleet;
 mod life;
 mod policies;
 mod reexamine;

@@ -41,6 +41,15 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// All of them.
+    pub const ALL: [Permission; 5] = [
+        Permission::AgentForwarding,
+        Permission::PortForwarding,
+        Permission::Pty,
+        Permission::UserRc,
+        Permission::X11Forwarding,
+    ];
+
     /// The certificate extension.
     pub fn extension(self) -> &'static str {
         match self {

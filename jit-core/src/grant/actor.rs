@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::name::PersonName;
+use crate::name::{HostName, PersonName};
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Actor {
     Root,
     /// A program of ours, such as `jitd`.
     Program(Program),
+    /// A host of the fleet, which says so itself.
+    Host(HostName),
 }
 
 /// The programs that act on their own.
@@ -28,10 +30,10 @@ pub enum Program {
     PamJit,
     /// What tells others of events.
     JitHooks,
+    /// What keeps a host in step with its authority.
+    JitLink,
     /// The authority over the network, where it doesn't know who somebody is.
     Server,
-    /// A host that asks its authority; its name is in the detail.
-    Host,
 }
 
 impl fmt::Display for Program {
@@ -40,8 +42,8 @@ impl fmt::Display for Program {
             Program::Jitd => "jitd",
             Program::PamJit => "pam_jit",
             Program::JitHooks => "jit-hooks",
+            Program::JitLink => "jit-link",
             Program::Server => "ssh-ca",
-            Program::Host => "jit-link",
         })
     }
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Actor {
             Actor::Person(name) => write!(f, "person:{name}"),
             Actor::Root => f.write_str("root"),
             Actor::Program(name) => write!(f, "program:{name}"),
+            Actor::Host(name) => write!(f, "host:{name}"),
         }
     }
 }
@@ -64,8 +67,9 @@ impl TryFrom<String> for Actor {
             Some(("program", "jitd")) => Ok(Actor::Program(Program::Jitd)),
             Some(("program", "pam_jit")) => Ok(Actor::Program(Program::PamJit)),
             Some(("program", "jit-hooks")) => Ok(Actor::Program(Program::JitHooks)),
+            Some(("program", "jit-link")) => Ok(Actor::Program(Program::JitLink)),
+            Some(("host", name)) => Ok(Actor::Host(HostName::parse(name)?)),
             Some(("program", "ssh-ca")) => Ok(Actor::Program(Program::Server)),
-            Some(("program", "jit-link")) => Ok(Actor::Program(Program::Host)),
             None if text == "root" => Ok(Actor::Root),
             _ => Err(Error::tampered("a record names an unknown kind of actor")),
         }

@@ -82,6 +82,8 @@ pub enum Way {
     /// A break-glass code, past the policy.
     #[serde(rename = "break-glass")]
     BreakGlass,
+    /// A certificate says so, on a host whose authority could not be asked.
+    Certificate,
 }
 
 impl Grant {

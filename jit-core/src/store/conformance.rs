@@ -16,6 +16,7 @@ use crate::grant::{Action, Actor, Grant, Way};
 use crate::host::Host;
 use crate::invitation::{Invitation, Invited};
 use crate::kept::Kept;
+use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
@@ -39,6 +40,10 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&what_is_committed_is_seen_and_what_is_dropped_is_not);
     fresh(&grants_are_compared_and_swapped);
     fresh(&grants_are_filtered);
+    fresh(&grants_decided_elsewhere_replace_whatever_is_there);
+    fresh(&certificates_of_grants_outlive_what_ends_those_sooner);
+    fresh(&a_cas_keys_are_replaced_in_their_order);
+    fresh(&a_host_has_one_link);
     fresh(&keys_belong_to_one_person);
     fresh(&sessions_are_found_by_host_and_audit_session);
     fresh(&an_account_has_one_stay_on_a_host);
@@ -149,6 +154,74 @@ fn grants_are_filtered(open: Open<'_>) {
     assert_eq!(found(Some("carol"), None, None), [0_usize; 0]);
 }
 
+fn grants_decided_elsewhere_replace_whatever_is_there(open: Open<'_>) {
+    let store = open();
+    let tx = store.begin(Mode::Write).unwrap();
+    let grant = active(ask("alice", 60), 100);
+    tx.put_grant(&grant).unwrap();
+    assert_eq!(tx.grant(grant.id()).unwrap(), Some(grant.clone()));
+    let reason = crate::name::Reason::parse("no more").unwrap();
+    let revoked = grant.clone().revoke(Actor::Root, reason, at(110)).unwrap();
+    tx.put_grant(&revoked).unwrap();
+    assert_eq!(tx.grant(grant.id()).unwrap(), Some(revoked));
+    let filter = GrantFilter { alive_at: Some(at(105)), ..GrantFilter::default() };
+    assert_eq!(tx.grants(&filter).unwrap(), []);
+    // Back to an older version, too: another store decides.
+    tx.put_grant(&grant).unwrap();
+    assert_eq!(tx.grants(&filter).unwrap(), [grant]);
+}
+
+fn certificates_of_grants_outlive_what_ends_those_sooner(open: Open<'_>) {
+    let store = open();
+    let tx = store.begin(Mode::Write).unwrap();
+    let span = |seconds| crate::time::Span::from_secs(seconds).unwrap();
+    let grant = active(ask("alice", 100), 100);
+    tx.add_grant(&grant).unwrap();
+    tx.add_grant(&requested(ask("bob", 1000), 100)).unwrap();
+    let shorter = grant.shorten(span(50), Actor::Root, at(100)).unwrap();
+    tx.replace_grant(&shorter).unwrap();
+    let shorter = shorter.shorten(span(10), Actor::Root, at(100)).unwrap();
+    tx.replace_grant(&shorter).unwrap();
+    let reason = crate::name::Reason::parse("no more").unwrap();
+    let revoked = shorter.revoke(Actor::Root, reason, at(105)).unwrap();
+    tx.replace_grant(&revoked).unwrap();
+    assert_eq!(tx.certified_grants(at(199)).unwrap(), [revoked]);
+    assert_eq!(tx.certified_grants(at(200)).unwrap(), []);
+}
+
+fn a_cas_keys_are_replaced_in_their_order(open: Open<'_>) {
+    let store = open();
+    let tx = store.begin(Mode::Write).unwrap();
+    let key = |kind, number: u64| CaKey {
+        kind,
+        fingerprint: format!("SHA256:{kind}{number}"),
+        public_key: "ssh-ed25519 AAAA".into(),
+        sealed_private_key: String::new(),
+        created_at: at(number),
+    };
+    tx.add_ca_key(&key(CaKind::User, 1)).unwrap();
+    tx.add_ca_key(&key(CaKind::Host, 1)).unwrap();
+    let newer = [key(CaKind::User, 3), key(CaKind::User, 1)];
+    tx.put_ca_keys(CaKind::User, &newer).unwrap();
+    assert_eq!(tx.ca_keys(CaKind::User).unwrap(), newer);
+    assert_eq!(tx.ca_keys(CaKind::Host).unwrap(), [key(CaKind::Host, 1)]);
+    tx.put_ca_keys(CaKind::User, &[]).unwrap();
+    assert_eq!(tx.ca_keys(CaKind::User).unwrap(), []);
+}
+
+fn a_host_has_one_link(open: Open<'_>) {
+    let store = open();
+    let tx = store.begin(Mode::Write).unwrap();
+    let host = HostName::parse("web-1").unwrap();
+    assert_eq!(tx.link(&host).unwrap(), None);
+    let mut link = Link::new(host.clone());
+    tx.put_link(&link).unwrap();
+    link.told = 7;
+    tx.put_link(&link).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(open().begin(Mode::Read).unwrap().link(&host).unwrap(), Some(link));
+}
+
 fn keys_belong_to_one_person(open: Open<'_>) {
     let store = open();
     let key = |person: &str, print: &str| IdentityKey {
@@ -195,6 +268,7 @@ pub(super) fn session(person: &str) -> Session {
         tty: None,
         grants: vec![],
         factor: None,
+        certified: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,

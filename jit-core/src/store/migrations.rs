@@ -41,4 +41,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
          body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
      CREATE INDEX kept_caller ON kept (caller);
      CREATE INDEX kept_at ON kept (at);",
+    // 7: links between hosts and their authority, by host; until when a certificate of a grant can
+    // be valid.
+    "CREATE TABLE link (key TEXT PRIMARY KEY, body TEXT NOT NULL, tag BLOB NOT NULL) STRICT;
+     ALTER TABLE grant_ ADD COLUMN certified_until INTEGER NOT NULL DEFAULT 0;
+     UPDATE grant_ SET certified_until = max(
+         coalesce(json_extract(body, '$.state.window.not_after'), 0),
+         coalesce(json_extract(body, '$.shortened.from'), 0));
+     CREATE INDEX grant_certified ON grant_ (certified_until);",
 ];

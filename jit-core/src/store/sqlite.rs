@@ -24,6 +24,7 @@ use crate::host::Host;
 use crate::id::GrantId;
 use crate::invitation::{Invitation, Invited};
 use crate::kept::Kept;
+use crate::link::Link;
 use crate::name::{HookName, HostName, Login, PersonName};
 use crate::outbox::Standing;
 use crate::person::{IdentityKey, Person};
@@ -182,7 +183,7 @@ impl Store for SqliteStore {
 }
 
 /// Every table whose rows carry a tag, under the name that the tag is over.
-const TAGGED: [(&str, &str); 14] = [
+const TAGGED: [(&str, &str); 15] = [
     ("person", "SELECT key, body, tag FROM person"),
     ("identity_key", "SELECT key, body, tag FROM identity_key"),
     ("factors", "SELECT key, body, tag FROM factors"),
@@ -197,6 +198,7 @@ const TAGGED: [(&str, &str); 14] = [
     ("policy", "SELECT key, body, tag FROM policy"),
     ("invitation", "SELECT key, body, tag FROM invitation"),
     ("kept", "SELECT key, body, tag FROM kept"),
+    ("link", "SELECT key, body, tag FROM link"),
 ];
 
 /// The key of the one row of its table.
@@ -316,6 +318,11 @@ fn alive_until(grant: &Grant) -> u64 {
         | State::Lapsed { .. }
         | State::Revoked { .. } => 0,
     }
+}
+
+/// Until when a certificate of a grant can be valid.
+fn certified_until(grant: &Grant) -> u64 {
+    grant.certified_until().map_or(0, Timestamp::unix)
 }
 
 impl Tx for SqliteTx<'_> {
@@ -438,8 +445,9 @@ impl Tx for SqliteTx<'_> {
 
     fn add_grant(&self, grant: &Grant) -> Result<()> {
         let (body, tag) = self.seal_row("grant", grant.id().as_str(), grant)?;
-        let sql = "INSERT OR IGNORE INTO grant_ (key, version, person, alive_until, body, tag)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT OR IGNORE INTO grant_
+                   (key, version, person, alive_until, certified_until, body, tag)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let added = self.run(
             sql,
             params![
@@ -447,6 +455,7 @@ impl Tx for SqliteTx<'_> {
                 signed(grant.version())?,
                 grant.ask().person.as_str(),
                 signed(alive_until(grant))?,
+                signed(certified_until(grant))?,
                 body,
                 tag
             ],
@@ -459,7 +468,9 @@ impl Tx for SqliteTx<'_> {
 
     fn replace_grant(&self, grant: &Grant) -> Result<()> {
         let (body, tag) = self.seal_row("grant", grant.id().as_str(), grant)?;
-        let sql = "UPDATE grant_ SET version = ?2, alive_until = ?3, body = ?4, tag = ?5
+        // What was shortened twice can have a certificate of before.
+        let sql = "UPDATE grant_ SET version = ?2, alive_until = ?3, body = ?4, tag = ?5,
+                   certified_until = max(certified_until, ?6)
                    WHERE key = ?1 AND version = ?2 - 1";
         let changed = self.run(
             sql,
@@ -468,7 +479,8 @@ impl Tx for SqliteTx<'_> {
                 signed(grant.version())?,
                 signed(alive_until(grant))?,
                 body,
-                tag
+                tag,
+                signed(certified_until(grant))?
             ],
         )?;
         match changed {
@@ -479,6 +491,33 @@ impl Tx for SqliteTx<'_> {
             .next(format!("jitctl show {}", grant.id()))),
             _ => Ok(()),
         }
+    }
+
+    fn put_grant(&self, grant: &Grant) -> Result<()> {
+        let (body, tag) = self.seal_row("grant", grant.id().as_str(), grant)?;
+        let sql = "INSERT INTO grant_
+                   (key, version, person, alive_until, certified_until, body, tag)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                   ON CONFLICT (key) DO UPDATE SET version = ?2, person = ?3, alive_until = ?4,
+                   certified_until = max(certified_until, ?5), body = ?6, tag = ?7";
+        self.run(
+            sql,
+            params![
+                grant.id().as_str(),
+                signed(grant.version())?,
+                grant.ask().person.as_str(),
+                signed(alive_until(grant))?,
+                signed(certified_until(grant))?,
+                body,
+                tag
+            ],
+        )
+        .map(drop)
+    }
+
+    fn certified_grants(&self, at: Timestamp) -> Result<Vec<Grant>> {
+        let sql = "SELECT key, body, tag FROM grant_ WHERE certified_until > ?1 ORDER BY number";
+        self.rows("grant", sql, [signed(at.unix())?])
     }
 
     fn next_serial(&self) -> Result<u64> {
@@ -513,6 +552,12 @@ impl Tx for SqliteTx<'_> {
         let (body, tag) = self.seal_row("ca_key", &key.fingerprint, key)?;
         let sql = "INSERT INTO ca_key (kind, key, body, tag) VALUES (?1, ?2, ?3, ?4)";
         self.run(sql, params![key.kind.to_string(), key.fingerprint, body, tag]).map(drop)
+    }
+
+    fn put_ca_keys(&self, kind: CaKind, keys: &[CaKey]) -> Result<()> {
+        self.run("DELETE FROM ca_key WHERE kind = ?1", [kind.to_string()])?;
+        // The newest is the one that was added last.
+        keys.iter().rev().try_for_each(|key| self.add_ca_key(key))
     }
 
     fn add_session(&self, session: &Session) -> Result<u64> {
@@ -669,6 +714,17 @@ impl Tx for SqliteTx<'_> {
 
     fn forget_kept(&self, before: Timestamp) -> Result<()> {
         self.run("DELETE FROM kept WHERE at < ?1", [before.unix()]).map(drop)
+    }
+
+    fn link(&self, host: &HostName) -> Result<Option<Link>> {
+        self.row("link", "SELECT key, body, tag FROM link WHERE key = ?1", [host.as_str()])
+    }
+
+    fn put_link(&self, link: &Link) -> Result<()> {
+        let key = link.host.as_str();
+        let (body, tag) = self.seal_row("link", key, link)?;
+        self.run("REPLACE INTO link (key, body, tag) VALUES (?1, ?2, ?3)", params![key, body, tag])
+            .map(drop)
     }
 
     fn audit_head(&self) -> Result<Option<Head>> {

@@ -5,6 +5,7 @@ mod ask;
 mod checks;
 mod hooks;
 mod host;
+mod link;
 mod machine;
 mod matches;
 mod pam;
@@ -73,6 +74,7 @@ fn examine(path: &Path, report: &mut Report) {
     if let Some(authority) = sound {
         checks::stored(authority, report);
         checks::people(authority, report);
+        link::examine(authority, report);
         match &policy {
             Some(policy) => checks::policy(authority, policy, report),
             None => checks::stand_in(authority, report),

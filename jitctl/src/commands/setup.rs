@@ -4,8 +4,8 @@
 
 mod checks;
 mod copies;
-mod files;
-mod instance;
+pub(super) mod files;
+pub(super) mod instance;
 mod lock;
 mod marks;
 mod pam;
@@ -13,11 +13,12 @@ mod person;
 mod plan;
 mod rollback;
 mod sshd;
-mod system;
+pub(super) mod system;
 mod trial;
 
 use std::path::Path;
 
+use jit_core::authority::Authority;
 use jit_core::config::DEFAULT_PATH;
 use jit_core::store::CaKind;
 use jit_core::time::spoken;
@@ -29,6 +30,7 @@ use crate::cli::Setup;
 use crate::output::{Exit, Output};
 use crate::prompt;
 use checks::Checks;
+pub(super) use checks::program;
 use plan::Change;
 pub use rollback::{UNIT, Waiting, waiting};
 
@@ -86,7 +88,10 @@ fn whole(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
             made.iter().try_for_each(|what| output.say(format!("made  {what}")))?;
             let desk = Desk { authority, output };
             certificates(&desk)?;
-            person::first(&desk, setup)?;
+            // In a fleet, people are the authority's.
+            if desk.authority.config().authority.is_none() {
+                person::first(&desk, setup)?;
+            }
             output.say("\n")?;
             Some(desk)
         }
@@ -182,6 +187,9 @@ What this means:
 /// The CA's keys, which the program `ssh-ca` alone may make, and the file that sshd trusts.
 fn certificates(desk: &Desk) -> Result<()> {
     let Desk { authority, output } = desk;
+    if authority.config().authority.is_some() {
+        return trusted(authority, *output);
+    }
     let Some(program) = checks::program("ssh-ca") else {
         return output.say("note  ssh-ca is not installed: logins by key only, no certificates");
     };
@@ -196,6 +204,23 @@ fn certificates(desk: &Desk) -> Result<()> {
         output.say(format!("made  {CA_FILE}"))?;
     }
     Ok(())
+}
+
+/// The file that sshd trusts, on a host whose CA is its authority's.
+fn trusted(authority: &Authority, output: Output) -> Result<()> {
+    let keys: String = authority
+        .ca_keys(CaKind::User)?
+        .iter()
+        .map(|key| format!("{}\n", key.public_key))
+        .collect();
+    if keys.is_empty() {
+        return output.say("note  the authority has no CA: logins by key only, no certificates");
+    }
+    if files::read(CA_FILE.as_ref())?.as_deref() == Some(keys.as_str()) {
+        return Ok(());
+    }
+    files::replace(CA_FILE.as_ref(), &keys)?;
+    output.say(format!("wrote {CA_FILE}"))
 }
 
 fn confirm(path: &Path, output: Output) -> Result<Exit> {

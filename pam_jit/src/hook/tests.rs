@@ -1,6 +1,8 @@
 //! What holds for every hook: errors are a no, the account may not change, exemptions are what the
 //! configuration says.
 
+use jit_core::authority::Authority;
+use jit_core::store::sqlite::Opener;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
+use jit_core::link;
 use jit_core::name::Login;
 use jit_core::store::sqlite::Opener;
 use jit_core::syslog::Syslog;
@@ -110,13 +111,12 @@ impl Call {
         let authority = Authority::open(config, PROCESS, Opener::Login)?;
         match &self.question {
             Question::Keys => {
-                let lines = authority
-                    .authorized_keys(login)
+                let (syslog, here) = (authority.syslog().clone(), authority.config().host.clone());
+                let lines = link::authorized_keys(authority, login)
                     .map_err(|error| error.context(format!("keys of {login}")))?;
                 if lines.is_empty() {
                     let none = "nobody with a key holds access or may ask for it";
-                    let here = &authority.config().host;
-                    authority.syslog().trouble(&format!("keys of {login}@{here}: {none}"));
+                    syslog.trouble(&format!("keys of {login}@{here}: {none}"));
                 }
                 Ok(lines)
             }

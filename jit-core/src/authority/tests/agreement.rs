@@ -103,7 +103,12 @@ fn command_line_prompt_and_library_give_the_same_answer() {
         let place = Place::parse("web-1").unwrap();
         let told = authority.explain(&requester.name, &ask.login, &place, sudo, None).unwrap();
         prop_assert_eq!(&told.decision, &could);
-        let who = Identity { person: requester.name.clone(), by: "a test".into(), session: None };
+        let who = Identity {
+            person: requester.name.clone(),
+            by: "a test".into(),
+            session: None,
+            factor: None,
+        };
         let entry = authority.may_enter(&who, &attempt).unwrap();
         let Entry::NoCover { offer, .. } = entry else { panic!("{entry:?}") };
         prop_assert_eq!(offer.is_some(), kind(&could.verdict) < 2);

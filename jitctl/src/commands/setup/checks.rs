@@ -161,6 +161,9 @@ impl Checks {
     /// Nothing more can be said.
     pub fn people(&mut self, authority: &Authority) -> Result<Option<(PersonName, Login)>> {
         let ready = person::ready(authority)?;
+        if authority.config().authority.is_some() {
+            return self.fleets_people(authority, &ready);
+        }
         if ready.is_empty() {
             let none = Error::refused("nobody is enrolled with a key and a code that works")
                 .next("jitctl setup --person NAME");
@@ -206,6 +209,32 @@ impl Checks {
             )?;
         }
         Ok(Some((name, login)))
+    }
+
+    /// The same on a host of a fleet, where what they may ask for is the authority's to say.
+    fn fleets_people(
+        &mut self,
+        authority: &Authority,
+        known: &[PersonName],
+    ) -> Result<Option<(PersonName, Login)>> {
+        let linked = match authority.link_runs() {
+            true => Ok(()),
+            false => {
+                Err(Error::refused("jit-link does not run").next("journalctl -u jit-link -n 20"))
+            }
+        };
+        self.check(linked, "jit-link runs")?;
+        for person in known {
+            let Ok(login) = Login::parse(person.as_str()) else { continue };
+            if matches!(User::from_name(login.as_str()), Ok(Some(_))) {
+                self.ok(&format!("{person} is known by their key, and has an account here"))?;
+                return Ok(Some((person.clone(), login)));
+            }
+        }
+        let none = Error::refused("nobody whose key the authority knows has an account here")
+            .next("useradd -m -s /bin/bash NAME, as the authority calls them.");
+        self.fail(&none)?;
+        Ok(None)
     }
 
     /// sshd and PAM as they shall be, tried.

@@ -1,0 +1,105 @@
+//! The authority over HTTPS, believed by its pinned key; each call is proved by this host's own.
+
+use std::time::Duration;
+
+use jit_client::{Caller, Client, Http, Manner, Pin, SigningKey, Trust};
+use jit_core::config::Config;
+use jit_core::factor::Verdict;
+use jit_core::id::GrantId;
+use jit_core::link::{Ask, Asker, Code, Filing, HostState, Told};
+use jit_core::login::{Offer, Standing};
+use jit_core::name::Login;
+use jit_core::{Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Office;
+
+/// The authority of this host's configuration.
+pub(crate) struct Https {
+    client: Client,
+    place: String,
+}
+
+/// What wraps an answer that is no object by itself.
+#[derive(Deserialize)]
+struct Wrapped<T> {
+    answer: T,
+}
+
+impl Https {
+    /// The one that the configuration names.
+    ///
+    /// # Errors
+    /// Misconfigured where this host is its own authority, or its key is missing.
+    pub(crate) fn of(config: &Config) -> Result<Self> {
+        let upstream = config.authority.as_ref().ok_or_else(|| {
+            Error::misconfigured("this host is its own authority")
+                .next("To have it join another's fleet: jitctl join 'jit://…'")
+        })?;
+        let trust = Trust::Pin(Pin::parse(&upstream.pin.to_string())?);
+        let transport = Http::https(&upstream.url, &trust)?;
+        let key = SigningKey::open(&config.host_key())?;
+        let caller = Caller::Host { name: config.host.to_string(), key };
+        let client = Client::new(Box::new(transport), &upstream.name, caller);
+        Ok(Https { client, place: upstream.url.clone() })
+    }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A> {
+        self.client.post(path, body, quick())
+    }
+}
+
+/// Somebody waits at a prompt: once, and again only where it was never sent.
+fn quick() -> Manner {
+    Manner { patience: Duration::from_secs(2), ..Manner::once() }
+}
+
+impl Office for Https {
+    fn state(&self, version: Option<&str>, wait: Duration) -> Result<HostState> {
+        let path = match version {
+            Some(version) => format!("/v1/host/state?wait={}&version={version}", wait.as_secs()),
+            None => "/v1/host/state".to_owned(),
+        };
+        self.client.get(&path, Manner::waiting(wait, Duration::ZERO))
+    }
+
+    fn factor(&self, code: &Code) -> Result<Verdict> {
+        let wrapped: Wrapped<Verdict> = self.post("/v1/host/factor", code)?;
+        Ok(wrapped.answer)
+    }
+
+    fn askers(&self, login: &Login) -> Result<Vec<Asker>> {
+        let wrapped: Wrapped<_> = self.post("/v1/host/askers", &json!({ "login": login }))?;
+        Ok(wrapped.answer)
+    }
+
+    fn offer(&self, ask: &Ask) -> Result<Option<Offer>> {
+        let wrapped: Wrapped<_> = self.post("/v1/host/offer", ask)?;
+        Ok(wrapped.answer)
+    }
+
+    fn request(&self, filing: &Filing) -> Result<Standing> {
+        let wrapped: Wrapped<_> = self.post("/v1/host/requests", filing)?;
+        Ok(wrapped.answer)
+    }
+
+    fn standing(&self, id: &GrantId) -> Result<Standing> {
+        let path = format!("/v1/host/requests/{id}");
+        let wrapped: Wrapped<_> = self.client.get(&path, quick())?;
+        Ok(wrapped.answer)
+    }
+
+    fn log(&self, records: &[Told]) -> Result<u64> {
+        let body = json!({ "records": records });
+        let manner = Manner { patience: Duration::ZERO, ..Manner::default() };
+        let wrapped: Wrapped<_> = self.client.post("/v1/host/log", &body, manner)?;
+        Ok(wrapped.answer)
+    }
+}

@@ -1,0 +1,17 @@
+//! What `jit-link` does, apart from how it reaches the authority ([`Office`]): so that it can be
+//! tried without a network.
+
+mod door;
+mod https;
+mod office;
+mod reach;
+mod service;
+mod step;
+mod teller;
+
+pub use door::Door;
+pub use office::Office;
+pub use reach::Reach;
+pub use service::{once, run};
+pub use step::Step;
+pub use teller::Teller;

@@ -1,0 +1,68 @@
+//! The service: one thread that keeps in step, one that tells the log, and those that answer.
+
+use std::fs::{File, OpenOptions};
+use std::thread;
+use std::time::Duration;
+
+use jit_core::authority::Authority;
+use jit_core::config::Config;
+use jit_core::store::sqlite::Opener;
+use jit_core::{Error, Result, rootfile};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::https::Https;
+use crate::{Door, Reach, Step, Teller};
+
+/// The name under which its lines go to syslog.
+const PROCESS: &str = "jit-link";
+
+/// Serves until it is ended.
+///
+/// # Errors
+/// Misconfigured where this host is its own authority; unavailable when another one runs.
+pub fn run(config: Config) -> Result<()> {
+    let office = Https::of(&config)?;
+    rootfile::create_private_dir(&config.run_dir)?;
+    let _lock = lock(&config)?;
+    let open = || Authority::open(config.clone(), PROCESS, Opener::Admin);
+    let listener = Door::listen(&config.link_socket())?;
+    let reach = Reach::default();
+    let mut step = Step::new(open()?, &office, &reach);
+    let teller = Teller { here: open()?, office: &office };
+    let door = Door::new(&open, &office, &reach);
+    eprintln!("jit-link: {} is in the fleet of {}", config.host, office.place());
+    thread::scope(|scope| {
+        scope.spawn(move || step.run());
+        scope.spawn(move || teller.run());
+        door.serve(&listener);
+    });
+    Ok(())
+}
+
+/// Takes in what the authority says now, and ends.
+///
+/// # Errors
+/// Unavailable when it is out of reach.
+pub fn once(config: Config) -> Result<()> {
+    let office = Https::of(&config)?;
+    let here = Authority::open(config, PROCESS, Opener::Admin)?;
+    Step::new(here, &office, &Reach::default()).once(Duration::ZERO).map(drop)
+}
+
+/// Held until the process is gone: two would take each other's socket away.
+fn lock(config: &Config) -> Result<Flock<File>> {
+    let path = config.link_lock();
+    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    // Who looks whether it runs holds the lock for a moment.
+    for _ in 0..10 {
+        let file = open().map_err(|e| {
+            Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
+        })?;
+        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            return Ok(lock);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Err(Error::unavailable(format!("{} is locked: another jit-link runs", path.display()))
+        .next("One is enough. systemctl status jit-link"))
+}

@@ -1,0 +1,193 @@
+//! Two stores, and an authority that can be out of reach.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use jit_core::authority::Authority;
+use jit_core::config::Config;
+use jit_core::factor::Verdict;
+use jit_core::grant::{Action, Actor, Ask as Asked, Grant};
+use jit_core::id::GrantId;
+use jit_core::link::{Ask, Asker, Code, Filing, HostState, Told};
+use jit_core::login::{Attempt, Offer, Standing};
+use jit_core::name::{GroupName, HostName, Login, PersonName, Place, Reason};
+use jit_core::seal::Vault;
+use jit_core::secret::SecretText;
+use jit_core::store::sqlite::Opener;
+use jit_core::time::Span;
+use jit_core::{Error, Result};
+use jit_link::Office;
+use tempfile::TempDir;
+
+const POLICY: &str = r#"
+[[role]]
+name = "oncall"
+members = ["alice"]
+hosts = ["web-2"]
+logins = ["deploy"]
+max_duration = "1h"
+auto_approve = "always"
+"#;
+
+const AUTHORITY: &str = "[authority]\nurl = 'https://jit.example.com'\nname = 'jit.example.com'\n\
+    pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
+
+/// The public key of nobody who could log in with it.
+pub const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+pub struct Ground {
+    pub dir: TempDir,
+    pub office: Near,
+    pub codes: Mutex<Vec<SecretText>>,
+}
+
+/// The authority, asked without a network.
+pub struct Near {
+    pub authority: Mutex<Authority>,
+    pub away: AtomicBool,
+    pub asked: AtomicU32,
+}
+
+impl Ground {
+    /// web-2, in the fleet of an authority that knows alice.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("jit-link-test.")
+            .permissions(PermissionsExt::from_mode(0o755))
+            .tempdir_in("/run")
+            .expect("these tests run as root");
+        let office = instance(&dir.path().join("office"), "jit", "");
+        std::fs::write(dir.path().join("office/policy.toml"), POLICY).unwrap();
+        let host = instance(&dir.path().join("host"), "web-2", AUTHORITY);
+        std::fs::write(dir.path().join("host/policy.toml"), "").unwrap();
+        drop(host);
+        let root = Actor::Root;
+        office.put_host(&root, &web_2(), &[].into()).unwrap();
+        let groups = [GroupName::parse("dev").unwrap()].into();
+        office.add_person(&root, &alice(), &groups, &[KEY.to_owned()]).unwrap();
+        let codes = enrol(&office);
+        let near = Near {
+            authority: Mutex::new(office),
+            away: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
+        };
+        Ground { dir, office: near, codes: Mutex::new(codes) }
+    }
+
+    /// The host's own store.
+    pub fn here(&self) -> Authority {
+        let config = Config::load(&self.dir.path().join("host/jit.toml")).unwrap();
+        Authority::open(config, "test", Opener::Admin).unwrap()
+    }
+
+    /// The authority's.
+    pub fn there<T>(&self, act: impl FnOnce(&Authority) -> T) -> T {
+        act(&self.office.authority.lock().unwrap())
+    }
+
+    pub fn code(&self) -> String {
+        self.codes.lock().unwrap().pop().unwrap().expose().to_owned()
+    }
+
+    pub fn grant(&self) -> Grant {
+        let ask = Asked {
+            person: alice(),
+            login: login(),
+            place: Place::Host(web_2()),
+            sudo: false,
+            duration: Span::from_secs(600).unwrap(),
+            start: None,
+            extends: None,
+            reason: Reason::parse("a test").unwrap(),
+        };
+        self.there(|office| office.grant_alone(&jit_core::grant::Actor::Root, &ask)).unwrap()
+    }
+}
+
+fn instance(dir: &Path, host: &str, more: &str) -> Authority {
+    std::fs::create_dir(dir).unwrap();
+    let at = dir.display();
+    let text = format!(
+        "host = '{host}'\nstate_dir = '{at}/state'\nrun_dir = '{at}/run'\n\
+         master_key_file = '{at}/key'\npolicy_file = '{at}/policy.toml'\n\
+         [log]\nsyslog_socket = ''\n{more}"
+    );
+    std::fs::write(dir.join("jit.toml"), text).unwrap();
+    for private in ["state", "run"] {
+        jit_core::rootfile::create_private_dir(&dir.join(private)).unwrap();
+    }
+    Vault::create_file(&dir.join("key")).unwrap();
+    let config = Config::load(&dir.join("jit.toml")).unwrap();
+    Authority::open(config, "test", Opener::Admin).unwrap()
+}
+
+fn enrol(office: &Authority) -> Vec<SecretText> {
+    let enrolment = office.begin_enrolment(&Actor::Root, &alice()).unwrap();
+    let uri = enrolment.otpauth_uri.expose();
+    let secret = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
+    let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let code = totp.generate(office.now().unwrap().unix()).to_string();
+    office.confirm_enrolment(&Actor::Root, &alice(), &code).unwrap()
+}
+
+pub fn web_2() -> HostName {
+    HostName::parse("web-2").unwrap()
+}
+
+pub fn alice() -> PersonName {
+    PersonName::parse("alice").unwrap()
+}
+
+pub fn login() -> Login {
+    Login::parse("deploy").unwrap()
+}
+
+pub fn attempt() -> Attempt {
+    Attempt {
+        pid: std::process::id(),
+        action: Action::Login,
+        login: login(),
+        service: "sshd".into(),
+        rhost: Some("192.0.2.1".into()),
+        tty: Some("ssh".into()),
+    }
+}
+
+impl Near {
+    fn ask<T>(&self, act: impl FnOnce(&Authority) -> Result<T>) -> Result<T> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("no route to the authority"));
+        }
+        act(&self.authority.lock().unwrap())
+    }
+}
+
+impl Office for Near {
+    fn state(&self, _: Option<&str>, _: Duration) -> Result<HostState> {
+        self.ask(|office| office.host_state(&web_2()))
+    }
+    fn factor(&self, code: &Code) -> Result<Verdict> {
+        self.ask(|office| office.host_factor(&web_2(), code))
+    }
+    fn askers(&self, login: &Login) -> Result<Vec<Asker>> {
+        self.ask(|office| office.host_askers(&web_2(), login))
+    }
+    fn offer(&self, ask: &Ask) -> Result<Option<Offer>> {
+        self.ask(|office| office.host_offer(&web_2(), ask))
+    }
+    fn request(&self, filing: &Filing) -> Result<Standing> {
+        self.ask(|office| office.host_request(&web_2(), filing))
+    }
+    fn standing(&self, id: &GrantId) -> Result<Standing> {
+        self.ask(|office| office.host_standing(&web_2(), id))
+    }
+    fn log(&self, records: &[Told]) -> Result<u64> {
+        self.ask(|office| office.host_log(&web_2(), records))
+    }
+}
