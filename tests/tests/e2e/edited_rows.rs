@@ -157,7 +157,7 @@ fn an_edited_row_lets_nobody_in_and_is_named_in_the_log_and_by_the_doctor() -> R
             "failures are forgotten" => drop(pam::authenticate(&i, &i.alice, "x")?.refused()?),
             _ => {}
         }
-        sql(&i, &format!("CREATE TABLE kept AS SELECT * FROM {table}; UPDATE {table} SET {set}"))?;
+        sql(&i, &format!("CREATE TABLE aside AS SELECT * FROM {table}; UPDATE {table} SET {set}"))?;
         let mark = i.log.mark();
         let (phases, ssh) = attempt(&i, &tries)?;
         let say = "Access can't be checked right now.";
@@ -173,7 +173,7 @@ fn an_edited_row_lets_nobody_in_and_is_named_in_the_log_and_by_the_doctor() -> R
         sql(
             &i,
             &format!(
-                "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept; DROP TABLE kept"
+                "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM aside; DROP TABLE aside"
             ),
         )?;
         if table == "person" {
