@@ -130,7 +130,7 @@ fn person(number: usize, now: Timestamp) -> Result<Person> {
 
 fn host(now: Timestamp) -> Result<Host> {
     let labels = BTreeSet::from([Label::parse("env=prod")?, Label::parse("tier=web")?]);
-    Ok(Host { name: HostName::parse("web-1")?, labels, created_at: now })
+    Ok(Host { name: HostName::parse("web-1")?, labels, created_at: now, key: None })
 }
 
 fn ask(number: usize) -> Result<Ask> {

@@ -66,7 +66,7 @@ fn command_line_prompt_and_library_give_the_same_answer() {
     let labels = [crate::name::Label::parse("env=prod").unwrap()].into();
     let web = HostName::parse("web-1").unwrap();
     desk.authority.put_host(&Actor::Root, &web, &labels).unwrap();
-    let hosts = [Host { name: web, labels, created_at: desk.authority.now().unwrap() }];
+    let hosts = [Host { name: web, labels, created_at: desk.authority.now().unwrap(), key: None }];
     // Each case writes to a store: fewer of them than of those that only compute.
     let cases = crate::policy::cases().min(40_000) / 20;
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {

@@ -132,7 +132,7 @@ fn who_leaves_a_group_loses_what_it_gave_and_keeps_what_others_give() {
     let more = Span::from_secs(300).unwrap();
     let extension = desk.authority.extend(given.id(), more, None, &Actor::Root).unwrap();
     let _ = desk.approve(extension.id(), "carol").unwrap();
-    let alone = desk.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let alone = desk.authority.grant_alone(&crate::grant::Actor::Root, &ask("alice", 600)).unwrap();
     assert!(group(&desk, "alice", "oncall", "").is_empty(), "that takes nothing");
     assert!(group(&desk, "bob", "", "leads").is_empty(), "his yes was one when he gave it");
     assert_eq!(phase(&desk, &given), Phase::Active);
