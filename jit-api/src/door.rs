@@ -168,12 +168,15 @@ fn refuse(
         crate::route::find(asked.method, asked.path).map_or("?", |(entry, _)| entry.name);
     let address = asked.peer.address();
     // Bounded, as a copy of a token must not be able to fill the log.
-    if desk.office.may_record(&actor.to_string()) {
-        if let Err(error) = desk.authority.refused_at_the_door(actor, endpoint, address, why) {
-            return error.into();
+    let recorded = desk.authority.now().and_then(|now| {
+        if desk.office.may_record(&actor.to_string(), now) {
+            return desk.authority.refused_at_the_door(actor, endpoint, address, why);
         }
-    } else {
         desk.authority.syslog().trouble(&format!("{actor} at {endpoint}: {why}"));
+        Ok(())
+    });
+    match recorded {
+        Ok(()) => failure,
+        Err(error) => error.into(),
     }
-    failure
 }

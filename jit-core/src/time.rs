@@ -9,8 +9,21 @@ use crate::error::{Error, Result};
 
 /// A moment: seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Timestamp(u64);
+
+impl TryFrom<u64> for Timestamp {
+    type Error = Error;
+    fn try_from(seconds: u64) -> Result<Self> {
+        Timestamp::from_unix(seconds)
+    }
+}
+
+impl From<Timestamp> for u64 {
+    fn from(time: Timestamp) -> u64 {
+        time.0
+    }
+}
 
 /// The last moment we handle, 9999-12-31T23:59:59Z: past it, RFC 3339 has no words.
 const LAST: u64 = 253_402_300_799;

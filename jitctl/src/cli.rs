@@ -166,17 +166,6 @@ Examples:
     Backup(Backup),
     /// Restore a backup, onto a fresh host or over a broken store
     Restore(Restore),
-    /// Join the fleet of an authority as a host, by its admin's invitation
-    #[command(after_help = "\
-Run as root on the host: makes its key and [authority] in jit.toml, and starts jit-link.
-
-Example:
-  sudo jitctl join 'jit://jit.example.com:8443/host/web-2?code=…&pin=…'")]
-    Join {
-        /// What the admin sent, in quotes
-        #[arg(value_name = "INVITATION")]
-        invitation: String,
-    },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  jitctl completions bash > /etc/bash_completion.d/jitctl")]
     Completions {

@@ -64,7 +64,7 @@ pub fn run(cli: &Cli, reach: &Reach, output: Output) -> Result<Exit> {
     match &cli.command {
         Command::Completions { shell } => return program::completions(*shell),
         Command::Man { directory } => return program::man(directory, output),
-        Command::Join(join) => return join::run(join, output),
+        Command::Join(join) => return join::run(&cli.config, join, output),
         Command::Login => return login::login(reach, output),
         Command::Logout => return login::logout(reach, output),
         Command::Whoami => return login::whoami(reach, output),
@@ -100,9 +100,6 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         .map_err(|e| Error::invalid(format!("--config names no file: {e}")))?;
     match &cli.command {
         Command::Setup(setup) => return setup::run(&path, setup, output),
-        Command::Join { invitation } => {
-            return fleet::join(&path, &jit_client::Invitation::parse(invitation)?, output);
-        }
         Command::Doctor => return doctor::run(&path, output),
         Command::Restore(restore) => return restore::run(&path, restore, output),
         // A policy can be checked while the store is out of reach.

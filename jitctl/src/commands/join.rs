@@ -1,13 +1,13 @@
 //! `jitctl join`: becoming somebody to an authority, from one's own machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jit_client::{Enrolment, Invitation, Invited, Places, Profiles, SigningKey};
 use jit_core::secret::SecretText;
 use jit_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::mfa;
+use super::{fleet, mfa};
 use crate::cli::Join;
 use crate::output::{Exit, Output};
 use crate::prompt;
@@ -18,14 +18,11 @@ const USUAL: [&str; 2] = [".ssh/id_ed25519", ".ssh/id_ed25519_sk"];
 const TRIES: usize = 3;
 
 /// Runs `jitctl join`.
-pub fn run(join: &Join, output: Output) -> Result<Exit> {
+pub fn run(config: &Path, join: &Join, output: Output) -> Result<Exit> {
     let invitation = Invitation::parse(&join.invitation)?;
     match &invitation.who {
         Invited::Person(_) => person(&invitation, join.key.as_ref(), output),
-        Invited::Host(name) => Err(Error::refused(format!(
-            "this invitation is for the host {name}, which this jitctl can't enrol yet"
-        ))
-        .next("Use the packages of the same version as the authority's.")),
+        Invited::Host(_) => fleet::join(config, &invitation, output),
     }
 }
 
