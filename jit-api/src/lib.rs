@@ -12,6 +12,7 @@ mod challenge;
 mod door;
 mod endpoint;
 pub mod endpoints;
+mod idempotency;
 mod issuer;
 mod limits;
 mod nonces;

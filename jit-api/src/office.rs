@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::nonces::Nonces;
 use crate::pool::{Pool, lock};
 use crate::problem::{Code, Failure};
-use crate::{openapi, route};
+use crate::{idempotency, openapi, route};
 
 /// The largest body that is read, in bytes.
 pub const LARGEST_BODY: usize = 256 * 1024;
@@ -137,7 +137,7 @@ impl Office {
         }
         let unread =
             Unread { path: &path, query: asked.query.unwrap_or_default(), body: asked.body };
-        let Ran { answer, waits } = self.run(&desk, &log.caller, entry, &unread)?;
+        let Ran { answer, waits } = self.run(&desk, &log.caller, entry, asked, &unread)?;
         if let Some(nonce) = &nonce {
             self.proofs.waits(nonce, may_wait && waits.is_some());
         }
@@ -155,10 +155,11 @@ impl Office {
         desk: &Desk<'_>,
         caller: &Caller,
         entry: &Entry,
+        asked: &Asked<'_>,
         unread: &Unread<'_>,
     ) -> Result<Ran, Failure> {
         let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
-        (entry.run)(desk, caller, unread)
+        idempotency::once(desk, caller, entry.method, asked, || (entry.run)(desk, caller, unread))
     }
 
     /// What clients know the server by.

@@ -27,11 +27,12 @@ use std::path::Path;
 
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
+use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result};
+use jit_core::{Error, Kind, Result};
 
 use crate::cli::{Cli, Command};
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, joined};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "jitctl";
@@ -71,31 +72,43 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit> {
     if let Ok(Some(trouble)) = desk.authority.policy_trouble() {
         output.remark(&format!("warning: {trouble}"));
     }
-    match &cli.command {
-        Command::Status => status::run(&desk),
-        Command::User(command) => user::run(&desk, command),
-        Command::Mfa(command) => mfa::run(&desk, command),
-        Command::Host(command) => host::run(&desk, command),
-        Command::Request(request) => request::run(&desk, request),
-        Command::Extend(extend) => request::extend(&desk, extend),
-        Command::Edit(edit) => change::edit(&desk, edit),
-        Command::Inbox(inbox) => inbox::run(&desk, inbox),
-        Command::Approve(approve) => approve::run(&desk, approve),
-        Command::Withdraw(withdraw) => change::withdraw(&desk, withdraw),
-        Command::Deny(deny) => decide::deny(&desk, deny),
-        Command::Cancel(cancel) => decide::cancel(&desk, cancel),
-        Command::Grant(grant) => grant::run(&desk, grant),
-        Command::Shorten(shorten) => change::shorten(&desk, shorten),
-        Command::Revoke(revoke) => grant::revoke(&desk, revoke),
-        Command::List(filter) => list::run(&desk, filter),
-        Command::Show(show) => list::show(&desk, show),
-        Command::Explain(question) => explain::run(&desk, question),
-        Command::Sessions => sessions::run(&desk),
-        Command::BreakGlass(command) => breakglass::run(&desk, command),
-        Command::Audit(command) => audit::run(&desk, command),
-        Command::Hooks(command) => hooks::run(&desk, &path, command),
-        Command::Clock(command) => audit::clock(&desk, command),
-        Command::Backup(backup) => backup::run(&desk, &path, backup),
+    let done = with(&desk, &path, &cli.command);
+    // Whoever typed it need not be whoever watches over what was edited by hand.
+    if let Err(error) = &done
+        && error.kind() == Kind::Tampered
+    {
+        desk.authority.syslog().trouble(&error.to_string());
+    }
+    done
+}
+
+/// Runs a command that takes an open store.
+fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
+    match command {
+        Command::Status => status::run(desk),
+        Command::User(command) => user::run(desk, command),
+        Command::Mfa(command) => mfa::run(desk, command),
+        Command::Host(command) => host::run(desk, command),
+        Command::Request(request) => request::run(desk, request),
+        Command::Extend(extend) => request::extend(desk, extend),
+        Command::Edit(edit) => change::edit(desk, edit),
+        Command::Inbox(inbox) => inbox::run(desk, inbox),
+        Command::Approve(approve) => approve::run(desk, approve),
+        Command::Withdraw(withdraw) => change::withdraw(desk, withdraw),
+        Command::Deny(deny) => decide::deny(desk, deny),
+        Command::Cancel(cancel) => decide::cancel(desk, cancel),
+        Command::Grant(grant) => grant::run(desk, grant),
+        Command::Shorten(shorten) => change::shorten(desk, shorten),
+        Command::Revoke(revoke) => grant::revoke(desk, revoke),
+        Command::List(filter) => list::run(desk, filter),
+        Command::Show(show) => list::show(desk, show),
+        Command::Explain(question) => explain::run(desk, question),
+        Command::Sessions => sessions::run(desk),
+        Command::BreakGlass(command) => breakglass::run(desk, command),
+        Command::Audit(command) => audit::run(desk, command),
+        Command::Hooks(command) => hooks::run(desk, path, command),
+        Command::Clock(command) => audit::clock(desk, command),
+        Command::Backup(backup) => backup::run(desk, path, backup),
         Command::Setup(_)
         | Command::Doctor
         | Command::Restore(_)
@@ -123,4 +136,12 @@ fn config_option(path: &Path) -> String {
     } else {
         format!(" --config {}", path.display())
     }
+}
+
+/// A line about the grants that a change of people or hosts ended; none where there were none.
+fn no_longer_given(ended: &[GrantId]) -> String {
+    if ended.is_empty() {
+        return String::new();
+    }
+    format!("\nEnded, as the policy no longer gives them: {}", joined(ended, " "))
 }

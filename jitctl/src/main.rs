@@ -5,6 +5,7 @@ mod archive;
 mod cli;
 mod commands;
 mod grants;
+mod hooksecrets;
 mod output;
 mod place;
 mod prompt;

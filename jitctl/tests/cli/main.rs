@@ -12,5 +12,6 @@ mod desk;
 mod enrolment;
 mod hooks;
 mod hostile;
+mod races;
 mod recovery;
 mod trouble;

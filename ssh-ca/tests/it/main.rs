@@ -8,6 +8,7 @@ mod front;
 mod https;
 mod inspect;
 mod keys;
+mod openapi;
 mod person;
 mod programs;
 mod served;
