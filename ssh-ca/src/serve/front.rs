@@ -103,7 +103,7 @@ async fn handle(
         closing(problem::of(Failure::rate_limited(what, seconds).next("Ask more slowly.")))
     })?;
     let (parts, body) = request.into_parts();
-    let path = path(&parts.uri)?;
+    let path = path(&parts.uri).map_err(problem::of)?;
     if announced(&parts.headers).is_some_and(|length| length > LARGEST_BODY as u64) {
         return Err(closing(http::too_large()));
     }
@@ -169,8 +169,8 @@ fn passed_on(
 }
 
 /// Path and query, as they were written: they are part of what the caller signed.
-fn path(uri: &Uri) -> Result<&str, Response> {
-    let bad = |what| Err(problem::of(Error::invalid(what)));
+fn path(uri: &Uri) -> Result<&str, Error> {
+    let bad = |what: &str| Err(Error::invalid(what));
     match uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str) {
         Some(path) if path.len() > LONGEST_URI => bad("the path is too long"),
         Some(path) if path.starts_with('/') => Ok(path),

@@ -14,9 +14,10 @@ use axum::response::Response;
 use jit_api::{Access, Answered, Asked, Headers, Office, Peer, Turn};
 use jit_core::Error;
 use jit_core::clock::Stopwatch;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::changes::Changes;
 use super::metrics::{self, Metrics};
@@ -109,12 +110,12 @@ async fn decide(
 ) -> Result<(Answered, Duration), Response> {
     let busy = |what| problem::of(Error::unavailable(what).next("Ask again in a moment."));
     let mut took = Duration::ZERO;
-    let mut until: Option<Instant> = None;
+    let mut waits: Option<(Stopwatch, Duration)> = None;
     let mut place = None;
     loop {
         // Before the store is looked at: a change that comes meanwhile is not missed.
         let mut since = desk.changes.since();
-        let may_wait = !*desk.ending.borrow() && until.is_none_or(|until| Instant::now() < until);
+        let may_wait = !*desk.ending.borrow() && left(waits) > Duration::ZERO;
         let line = timeout(LINE_WITHIN, desk.line.acquire()).await;
         let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
         let watch = Stopwatch::start();
@@ -132,12 +133,12 @@ async fn decide(
                 drop(_line);
                 if place.is_none() {
                     let free = desk.waiting.try_acquire();
-                    place = Some(free.map_err(|_| busy("too many clients wait"))?);
-                    desk.metrics.waiting.inc();
+                    let free = free.map_err(|_| busy("too many clients wait"))?;
+                    place = Some((free, Counted::new(&desk.metrics.waiting)));
                 }
-                let until = *until.get_or_insert_with(|| Instant::now() + at_most);
+                let waits = waits.get_or_insert_with(|| (Stopwatch::start(), at_most));
                 tokio::select! {
-                    _ = timeout_at(until, since.changed()) => {}
+                    _ = timeout(left(Some(*waits)), since.changed()) => {}
                     () = ended(desk.ending.clone()) => {}
                 }
             }
@@ -193,6 +194,27 @@ impl Desk {
             }
         }
     }
+}
+
+/// One more, as long as this lives.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Counted(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What is left of a wait; of one that has not begun, some.
+fn left(waits: Option<(Stopwatch, Duration)>) -> Duration {
+    waits.map_or(Duration::MAX, |(began, at_most)| at_most.saturating_sub(began.elapsed()))
 }
 
 /// Who asks: at their socket local people are who the kernel says, whatever they say.
