@@ -70,6 +70,12 @@ pub fn run(cli: &Cli, reach: &Reach, output: Output) -> Result<Exit> {
         Command::SshConfig(config) => return sshconfig::run(reach, config, output),
         _ => {}
     }
+    if let (Some(me), Some(acts)) = (reach.me(), cli.command.acts())
+        && me != acts
+    {
+        return Err(Error::refused(format!("you are {me} there, not {acts}"))
+            .next("Leave --as away: who acts is whoever logged in."));
+    }
     match reach {
         Reach::Here => here(cli, output),
         Reach::Socket(socket, me) => anywhere(&cli.command, || {

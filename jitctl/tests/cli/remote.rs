@@ -181,7 +181,7 @@ fn two_people_on_their_own_machines_get_from_nothing_to_a_certificate() {
     cert(&["--quiet"]).code(1);
     cert(&["--out", "/nowhere"]).code(1).says("no access to deploy@web-1 now");
     alice.run(&["approve", id]).code(1);
-    alice.run(&["inbox", "--as", "bob"]).code(1);
+    alice.run(&["inbox", "--as", "bob"]).code(1).says("you are alice there, not bob");
 
     // Bob's key is encrypted: his login makes one that proves what follows.
     let inbox = bob.type_in(&["inbox"], &bob.codes[0]).code(0).says("alice   deploy@web-1");
@@ -242,4 +242,91 @@ fn an_invitation_is_good_once_and_for_its_server_alone() {
     assert!(!laptop.file(".config/jit/client.toml").exists());
     let keys = served.desk.run(&["user", "key", "alice", "--list", "--json"]).code(0).json();
     assert_eq!(keys.as_array().unwrap().len(), 1);
+}
+
+/// An sshd of this test's own, on a port of its own, that takes certificates of this authority.
+struct Sshd(Child, u16);
+
+impl Sshd {
+    fn new(served: &Served, laptop: &Laptop) -> Self {
+        let file = |name: &str| laptop.file(name).display().to_string();
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &file("host")]);
+        assert!(keygen.status().unwrap().success());
+        let ca = served.ssh_ca(&["public-key"]).output().unwrap();
+        assert!(ca.status.success(), "{}", String::from_utf8_lossy(&ca.stderr));
+        std::fs::write(laptop.file("user-ca"), ca.stdout).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\
+             TrustedUserCAKeys {}\nAuthorizedKeysFile none\nAuthenticationMethods publickey\n\
+             PermitRootLogin prohibit-password\nStrictModes no\n\
+             AuthorizedPrincipalsFile {}\n",
+            file("host"),
+            file("user-ca"),
+            file("principals")
+        );
+        std::fs::write(laptop.file("sshd_config"), config).unwrap();
+        let mut sshd = Command::new("/usr/sbin/sshd");
+        sshd.args(["-D", "-e", "-f", &file("sshd_config")]);
+        let log = std::fs::File::create(laptop.file("sshd.log")).unwrap();
+        std::fs::create_dir_all("/run/sshd").unwrap();
+        let sshd = Sshd(sshd.stderr(log).spawn().unwrap(), port);
+        until("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        sshd
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn plain_ssh_gets_in_through_ssh_config_while_there_is_access_and_jitctl_ssh_asks_for_it() {
+    let served = Served::new();
+    let policy = served.desk.file("policy.toml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let text = text.replace("logins = [\"looker\"]", "logins = [\"root\"]");
+    std::fs::write(&policy, text).unwrap();
+    let alice = served.joined("alice", "");
+    alice.type_in(&["login"], &alice.codes[0]).code(0);
+    let sshd = Sshd::new(&served, &alice);
+    // What sshd lets in as root: this test's stand-in for jit-authorized.
+    std::fs::write(alice.file("principals"), "root\nroot@web-1\nalice\njit:root@web-1\n").unwrap();
+    // Where web-1 is, as a person's own configuration has it.
+    let host = format!(
+        "Host web-1\n  HostName 127.0.0.1\n  Port {}\n  StrictHostKeyChecking no\n  \
+         UserKnownHostsFile {}\n  BatchMode yes\n",
+        sshd.1,
+        alice.file("known").display()
+    );
+    std::fs::write(alice.file(".ssh/config"), &host).unwrap();
+    let write = || alice.run(&["ssh-config", "--hosts", "web-*", "--write"]).code(0);
+    write().says("Next: ssh");
+    let once = std::fs::read_to_string(alice.file(".ssh/config")).unwrap();
+    assert!(once.starts_with(&host) && once.contains("Match originalhost web-* exec"), "{once}");
+    write();
+    assert_eq!(std::fs::read_to_string(alice.file(".ssh/config")).unwrap(), once);
+    let known = std::fs::read_to_string(alice.file(".ssh/known_hosts")).unwrap();
+    assert!(known.starts_with("@cert-authority web-* ssh-ed25519 "), "{known}");
+
+    let config = alice.file(".ssh/config");
+    let ssh = |arguments: &[&str]| {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(&config).args(arguments).env_clear();
+        ssh.env("HOME", alice.home.path()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        ssh.output().unwrap()
+    };
+    let without = ssh(&["root@web-1", "true"]);
+    assert_eq!(without.status.code(), Some(255), "{without:?}");
+    alice
+        .run(&["request", "root@web-1", "--for", "5m", "--reason", "INC-7"])
+        .code(0)
+        .says("The policy approves it by itself");
+    let with = ssh(&["root@web-1", "echo", "in"]);
+    let log = || std::fs::read_to_string(alice.file("sshd.log")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&with.stdout), "in\n", "{with:?} {}", log());
 }
