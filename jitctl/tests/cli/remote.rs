@@ -190,7 +190,7 @@ fn two_people_on_their_own_machines_get_from_nothing_to_a_certificate() {
     bob.run(&["approve", id]).code(0).says("INC-7").says(&format!("{id} is active"));
     let shown = served.desk.run(&["show", id, "--json"]).code(0).json();
     assert_eq!(shown["approvals"][0]["proved_by"], "signature");
-    assert_eq!(shown["requested_by"], "alice");
+    assert_eq!(shown["requested_by"], "person:alice");
 
     let file = alice.file("deploy-cert.pub");
     cert(&["--out", file.to_str().unwrap()]).code(0).says("A certificate for deploy@web-1");
@@ -329,4 +329,62 @@ fn plain_ssh_gets_in_through_ssh_config_while_there_is_access_and_jitctl_ssh_ask
     let with = ssh(&["root@web-1", "echo", "in"]);
     let log = || std::fs::read_to_string(alice.file("sshd.log")).unwrap();
     assert_eq!(String::from_utf8_lossy(&with.stdout), "in\n", "{with:?} {}", log());
+
+    let all = ["revoke", "--all", "--reason", "over"];
+    served.desk.run(&all).code(0);
+    assert_eq!(ssh(&["root@web-1", "true"]).status.code(), Some(255), "{}", log());
+    let config = config.to_str().unwrap();
+    let mut typed = vec!["ssh", "root@web-1", "--", "-F", config, "echo", "in again"];
+    alice.type_in(&typed, "INC-8\n5m\n").code(0).says("in again").says("For how long?");
+    served.desk.run(&all).code(0);
+    typed.splice(2..2, ["--for", "5m", "--reason", "INC-9"]);
+    alice.run(&typed).code(0).says("in again").says("Access to web-1 as root until");
+    // What waits is told as events, and ends with a code of its own.
+    let asked =
+        ["ssh", "deploy@web-1", "--for", "5m", "--reason", "INC-9", "--wait", "1s", "--json"];
+    let said = alice.run(&asked).code(3);
+    let events: Vec<Value> =
+        said.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["requested", "pending"]);
+    assert_eq!(events[1]["grant"]["state"], "requested");
+
+    // While the authority is away, the last certificate goes on.
+    let mut served = served;
+    served.kill();
+    let away = ssh(&["root@web-1", "echo", "in"]);
+    assert_eq!(String::from_utf8_lossy(&away.stdout), "in\n", "{away:?} {}", log());
+}
+
+#[test]
+fn a_certificate_goes_into_the_agent_which_forgets_it_at_the_end() {
+    let served = Served::new();
+    let alice = served.joined("alice", "");
+    alice.type_in(&["login"], &alice.codes[0]).code(0);
+    alice.run(&["request", "looker@web-1", "--for", "8s", "--reason", "INC-7"]).code(0);
+    alice.run(&["cert", "looker@web-1"]).code(5).says("--out FILE");
+    let socket = alice.file("agent");
+    let mut agent = Command::new("ssh-agent");
+    agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
+    let mut agent = agent.spawn().unwrap();
+    until("the agent listens", || socket.exists());
+    let held = || {
+        let mut list = Command::new("ssh-add");
+        let output = list.arg("-L").env("SSH_AUTH_SOCK", &socket).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut cert = alice.command(&["--server", "localhost", "cert", "looker@web-1"]);
+    let got = said(cert.env("SSH_AUTH_SOCK", &socket).spawn().unwrap(), "");
+    let now = held();
+    if got.code == 0 {
+        until("it is forgotten", || !held().contains("ssh-ed25519"));
+    }
+    let _ = agent.kill();
+    let _ = agent.wait();
+    got.code(0).says("is in the ssh agent");
+    assert!(now.contains("ssh-ed25519-cert-v01@openssh.com"), "{now}");
+    let own = std::fs::read_to_string(alice.file(".ssh/id_ed25519.pub")).unwrap();
+    assert!(!now.contains(own.split(' ').nth(1).unwrap()), "one's own key is not touched: {now}");
+    let left = std::fs::read_dir(alice.file(".local/state/jit/localhost/certs")).unwrap();
+    assert_eq!(left.count(), 0, "its private half is in the agent alone");
 }
