@@ -135,9 +135,12 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         _ => Err(for_root()),
     }
 }
+/// What a command does on a line.
+type Run<'a> = Box<dyn FnOnce(&Line) -> Result<Exit> + 'a>;
+
 /// Runs a command that works on every line to an authority; nothing where it is none of those.
 fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Result<Exit>> {
-    let run: Box<dyn FnOnce(&Line) -> Result<Exit> + '_> = match command {
+    let run: Run<'_> = match command {
         Command::Request(request) => Box::new(|line| request::run(line, request)),
         Command::Extend(extend) => Box::new(|line| request::extend(line, extend)),
         Command::Edit(edit) => Box::new(|line| change::edit(line, edit)),
