@@ -18,6 +18,10 @@ fuzz_target!(|text: &str| {
         Ok(policy) => {
             for role in policy.roles {
                 assert!(!role.members.is_empty() && !role.hosts.is_empty());
+                // What sshd is told can't leave its option.
+                let options = role.restrictions.key_options();
+                assert!(!options.contains(['\n', '\r', '\\']));
+                assert!(options.matches('"').count().is_multiple_of(2));
                 if let Approvals::People(needed) = role.approvals {
                     assert!(!needed.is_empty() && needed.iter().all(|needed| needed.count > 0));
                 }

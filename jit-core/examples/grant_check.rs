@@ -59,8 +59,9 @@ fn measure(grants: u32) -> Result<f64> {
     let config = configuration(dir.path())?;
     fill(&config, grants)?;
     let authority = Authority::open(config, "bench", Opener::Login)?;
-    let who = Identity { person: PersonName::parse("p0")?, by: "the bench".into() };
+    let who = Identity { person: PersonName::parse("p0")?, by: "the bench".into(), session: None };
     let attempt = Attempt {
+        pid: 1,
         action: Action::Login,
         login: Login::parse("deploy")?,
         service: "bench".into(),

@@ -1,6 +1,8 @@
 //! The audit log: one record an event, each carrying the hash of the one before it, so that a
 //! record changed, dropped, added or moved breaks the chain from there on.
 
+mod wanted;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::grant::Actor;
 use crate::time::Timestamp;
+
+pub use wanted::Wanted;
 
 /// How what was tried came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ mod certificates;
 mod change;
 mod evidence;
 mod extend;
+mod factor_rules;
 mod factors;
 mod grants;
 mod hosts;
@@ -31,7 +32,7 @@ mod setup;
 mod sshd;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ pub use factors::{Enrolment, FactorStatus};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use invitations::Began;
 pub use keeper::Watched;
-pub use log::LogState;
+pub use log::{LogState, Which};
 pub use outbox::{Pending, Waiting};
 pub use recovery::{Backup, Restored};
 pub use setup::SetupDeed;
@@ -54,6 +55,7 @@ use crate::grant::Actor;
 use crate::host::Host;
 use crate::name::{PersonName, Reason};
 use crate::person::Person;
+use crate::policy::Policy;
 use crate::seal::Vault;
 use crate::store::sqlite::{Opener, SqliteStore};
 use crate::store::{Mode, Store, Tx};
@@ -71,6 +73,8 @@ pub struct Authority {
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     syslog: Syslog,
+    /// The policy that was parsed last.
+    parsed: Mutex<Option<Arc<Policy>>>,
 }
 
 impl Authority {
@@ -97,7 +101,14 @@ impl Authority {
         let store =
             SqliteStore::open(&config.database(), vault.clone(), config.busy_timeout, opener)?;
         let syslog = Syslog::new(process, config.syslog_socket.clone());
-        Ok(Authority { config, store: Box::new(store), vault, clock, syslog })
+        Ok(Authority {
+            config,
+            store: Box::new(store),
+            vault,
+            clock,
+            syslog,
+            parsed: Mutex::default(),
+        })
     }
 
     /// As [`Authority::open`], with the configuration read from `path`.
@@ -125,6 +136,7 @@ impl Authority {
             vault: self.vault.clone(),
             clock: self.clock.clone(),
             syslog: self.syslog.clone(),
+            parsed: Mutex::default(),
         })
     }
 

@@ -154,6 +154,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: crate::policy::cases(), ..ProptestConfig::default() })]
+
         /// The deadline against the plain definition: step second by second while covered.
         #[test]
         fn the_deadline_is_the_first_second_without_cover(

@@ -18,8 +18,9 @@ pub use code::Code;
 pub use proved::{FactorKind, ProvedFactor};
 
 use crate::config::FactorLimits;
-use crate::error::Result;
-use crate::name::PersonName;
+use crate::error::{Error, Result};
+use crate::grant::Action;
+use crate::name::{Login, PersonName};
 use crate::seal::Vault;
 use crate::time::Timestamp;
 
@@ -37,7 +38,75 @@ pub struct Factors {
     pub failures: Vec<Timestamp>,
     /// Failures since the last success.
     pub consecutive: u32,
+    /// What was proved of late at ssh and sudo, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Given>,
 }
+
+/// A kind of second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A code of an authenticator app.
+    Totp,
+    /// A recovery code.
+    Recovery,
+}
+
+impl Kind {
+    /// Reads its name.
+    ///
+    /// # Errors
+    /// Invalid when there is no such kind.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "totp" => Ok(Kind::Totp),
+            "recovery" => Ok(Kind::Recovery),
+            _ => Err(Error::invalid(format!("`{}` is no kind of factor", text.escape_debug()))
+                .next("Kinds: totp, recovery.")),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Totp => "a code of the authenticator app",
+            Kind::Recovery => "a recovery code",
+        })
+    }
+}
+
+/// That somebody proved a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Which.
+    pub kind: Kind,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A proof, and in which process it was given: the one that goes on to ask whether they may enter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// What.
+    pub proof: Proof,
+    /// What for.
+    pub action: Action,
+    /// At which account.
+    pub login: Login,
+    /// The process.
+    pub pid: u32,
+    /// By which first factor it was known whose it must be.
+    pub by: String,
+}
+
+/// For how long it is remembered, in seconds: a login with all its waiting takes less.
+const REMEMBERED: u64 = 600;
+/// How many are remembered.
+const MOST_GIVEN: usize = 16;
 
 impl Factors {
     /// Why the next attempt would not be looked at: one counter for every kind of code. Failures
@@ -56,6 +125,21 @@ impl Factors {
             return Ok(Some(Verdict::Throttled { until: oldest.after(limits.period)? }));
         }
         Ok(None)
+    }
+
+    /// Remembers what was proved, for as long as it takes to come in by it.
+    pub(crate) fn remember(&mut self, given: Given) {
+        let now = given.proof.at;
+        self.given.retain(|old| now.since(old.proof.at) < REMEMBERED);
+        if self.given.len() >= MOST_GIVEN {
+            self.given.remove(0);
+        }
+        self.given.push(given);
+    }
+
+    /// What was proved of late.
+    pub(crate) fn given(&self, now: Timestamp) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(move |given| now.since(given.proof.at) < REMEMBERED)
     }
 
     /// Counts an attempt that was looked at.
@@ -112,7 +196,16 @@ pub enum Verdict {
 impl Verdict {
     /// Whether the person proved the factor.
     pub fn accepted(self) -> bool {
-        matches!(self, Verdict::Totp { .. } | Verdict::Recovery { .. })
+        self.kind().is_some()
+    }
+
+    /// Which factor they proved.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Verdict::Totp { .. } => Some(Kind::Totp),
+            Verdict::Recovery { .. } => Some(Kind::Recovery),
+            _ => None,
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub use window::Window;
 use crate::error::{Error, Kind, Result};
 use crate::id::GrantId;
 use crate::name::{Login, PersonName, Place, Reason, RoleName};
+use crate::policy::FactorRule;
 use crate::restriction::Restrictions;
 use crate::time::{Span, Timestamp};
 
@@ -75,6 +76,9 @@ pub struct Terms {
     /// What sshd holds the session to.
     #[serde(default, skip_serializing_if = "Restrictions::is_empty")]
     pub restrictions: Restrictions,
+    /// Which second factors it takes.
+    #[serde(default, skip_serializing_if = "FactorRule::is_default")]
+    pub factors: FactorRule,
     /// Whether approvers may shorten it.
     #[serde(default = "shortening")]
     pub shorten: bool,
@@ -94,6 +98,7 @@ impl Terms {
             role: None,
             permissions: [Permission::Pty].into(),
             restrictions: Restrictions::default(),
+            factors: FactorRule::default(),
             shorten: true,
             policy: String::new(),
         }

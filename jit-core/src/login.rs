@@ -26,6 +26,8 @@ pub struct Attempt {
     pub rhost: Option<String>,
     /// The terminal.
     pub tty: Option<String>,
+    /// The process that asks.
+    pub pid: u32,
 }
 
 /// What there is to tell who somebody is. Nothing in it is chosen by them.
@@ -47,6 +49,8 @@ pub struct Identity {
     pub person: PersonName,
     /// How that is known, for the log.
     pub by: String,
+    /// The recorded session, by the kernel's number, where it is known by that.
+    pub session: Option<AuditSession>,
 }
 
 /// Whether they may come in.
@@ -54,6 +58,11 @@ pub struct Identity {
 pub enum Entry {
     /// Until the cover's deadline.
     Granted(Cover),
+    /// There is cover, by roles that ask for another second factor than was given, or a fresher one.
+    WantsFactor {
+        /// What they ask for.
+        wanted: String,
+    },
     /// There is no cover.
     NoCover {
         /// What the policy lets them ask for; none when it takes no request.

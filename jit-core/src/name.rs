@@ -185,13 +185,15 @@ impl Reason {
             return Err(Error::invalid("the reason is longer than 300 characters"));
         }
         let text = text.trim();
-        let plain = |c: char| !c.is_control() && !is_invisible(c);
-        if !text.chars().all(plain) {
-            return Err(Error::invalid("the reason contains a control character")
-                .next("Write it as plain text on one line."));
+        if let Some(odd) = text.chars().find(|c| c.is_control() || is_invisible(*c)) {
+            let kind = if odd.is_control() { "a control" } else { "an invisible" };
+            let what = format!("the reason contains {kind} character, U+{:04X}", u32::from(odd));
+            return Err(Error::invalid(what).next("Write it as plain text on one line."));
         }
         match text.chars().count() {
-            0..3 => Err(Error::invalid("a reason is needed").next("Say in a few words what for.")),
+            0 => Err(Error::invalid("a reason is needed").next("Say in a few words what for.")),
+            1..3 => Err(Error::invalid(format!("the reason `{text}` is too short"))
+                .next("Say in a few words what for, in 3 to 300 characters.")),
             3..=300 => Ok(Reason(text.to_owned())),
             _ => Err(Error::invalid("the reason is longer than 300 characters")),
         }
@@ -301,6 +303,14 @@ mod tests {
             "nul\0x",
         ] {
             assert!(Reason::parse(bad).is_err(), "{bad:?}");
+        }
+        for (bad, says) in [
+            ("", "a reason is needed"),
+            ("x", "the reason `x` is too short"),
+            ("INC-1 \u{200b}disk", "an invisible character, U+200B"),
+            ("INC-1 \x07disk", "a control character, U+0007"),
+        ] {
+            assert!(Reason::parse(bad).unwrap_err().what().contains(says), "{bad:?}");
         }
         assert!(Reason::parse(&"é".repeat(301)).is_err());
         assert_eq!(Reason::parse(" INC-1 größer ").unwrap().as_str(), "INC-1 größer");

@@ -3,12 +3,17 @@
 
 mod decide;
 mod diff;
+mod factors;
 mod file;
 mod hours;
 mod places;
 mod reason;
+mod retold;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::cases;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,11 +25,13 @@ pub(crate) use file::{login_pattern, member};
 pub use decide::{
     Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
 };
-pub use diff::difference;
+pub use diff::{apply, difference};
+pub use factors::FactorRule;
 pub use file::version;
 pub use hours::Hours;
 pub use places::Places;
 pub use reason::{Pattern, ReasonRule};
+pub use retold::{CHANGE, Retold, Versions};
 
 use crate::grant::Permission;
 use crate::name::{GroupName, Login, PersonName, RoleName};
@@ -85,6 +92,8 @@ pub struct Role {
     pub approvals: Approvals,
     /// Where one of these is met, nobody's yes is needed.
     pub auto_approve: Vec<Condition>,
+    /// Which second factors it takes.
+    pub factors: FactorRule,
     /// Whether approvers may shorten what was asked for.
     pub shorten: bool,
     /// What sshd lets the session do.

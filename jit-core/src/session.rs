@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::BootMoment;
+use crate::factor::Proof;
 use crate::grant::Action;
 use crate::id::GrantId;
 use crate::name::{HostName, Login, PersonName};
@@ -39,6 +40,9 @@ pub struct Session {
     pub tty: Option<String>,
     /// The grants that let it in.
     pub grants: Vec<GrantId>,
+    /// The second factor that was proved last in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<Proof>,
     /// When systemd ends it whatever its cover, in milliseconds since boot: it was told so when the
     /// session opened, and can't be told otherwise later.
     pub limit_boot_ms: Option<u64>,
@@ -144,6 +148,7 @@ mod tests {
             rhost: None,
             tty: None,
             grants: vec![],
+            factor: None,
             limit_boot_ms: None,
             closed_at: None,
             ended: None,

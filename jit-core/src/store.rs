@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{Event, Head, Record};
 use crate::breakglass::Glass;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::factor::Factors;
 use crate::grant::Grant;
 use crate::host::Host;
@@ -205,6 +205,9 @@ pub trait Tx {
     fn put_session(&self, session: &Session) -> Result<()>;
     /// The sessions of a host that are not over, oldest first.
     fn sessions(&self, host: &HostName) -> Result<Vec<Session>>;
+    /// As [`Tx::sessions`], but a record that was damaged hides no other: those that can be read,
+    /// and what is wrong with the rest.
+    fn sessions_and_damage(&self, host: &HostName) -> Result<(Vec<Session>, Vec<Error>)>;
     /// Those in this audit session of the kernel, over or not, the newest first.
     fn sessions_of(&self, host: &HostName, audit_session: AuditSession) -> Result<Vec<Session>>;
 

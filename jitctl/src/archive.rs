@@ -2,7 +2,8 @@
 //! under the master key over all that stands before it.
 //!
 //! ```text
-//! about.json  jit.db  jit.toml  policy.toml  [user_ca.pub]  [host_ca.pub]  [master.key]  seal
+//! about.json  jit.db  jit.toml  policy.toml  [user_ca.pub]  [host_ca.pub]  [hooks.toml]
+//! [hooks.secrets]  [master.key]  seal
 //! ```
 //! Reading one trusts nothing in it: the members are those above, in that order, plain files below a
 //! size, and no name from the archive is ever a path. What the seal does not fit is refused whole.
@@ -35,18 +36,24 @@ pub enum Member {
     UserCa,
     /// What people's known_hosts trust.
     HostCa,
+    /// Who is told of events.
+    Hooks,
+    /// The webhooks' secrets, each sealed under the master key, as JSON.
+    HookSecrets,
     /// The master key.
     MasterKey,
 }
 
 /// The order in which they stand.
-const MEMBERS: [Member; 7] = [
+const MEMBERS: [Member; 9] = [
     Member::About,
     Member::Store,
     Member::Config,
     Member::Policy,
     Member::UserCa,
     Member::HostCa,
+    Member::Hooks,
+    Member::HookSecrets,
     Member::MasterKey,
 ];
 
@@ -67,6 +74,8 @@ impl Member {
             Member::Policy => "policy.toml",
             Member::UserCa => "user_ca.pub",
             Member::HostCa => "host_ca.pub",
+            Member::Hooks => "hooks.toml",
+            Member::HookSecrets => "hooks.secrets",
             Member::MasterKey => "master.key",
         }
     }
@@ -75,7 +84,7 @@ impl Member {
     fn limit(self) -> u64 {
         match self {
             Member::Store => 4 << 30,
-            Member::Config | Member::Policy => 1 << 20,
+            Member::Config | Member::Policy | Member::Hooks | Member::HookSecrets => 1 << 20,
             Member::UserCa | Member::HostCa => 64 << 10,
             Member::About | Member::MasterKey => 4 << 10,
         }

@@ -34,12 +34,13 @@ use std::path::Path;
 
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
+use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result};
+use jit_core::{Error, Kind, Result};
 
 use crate::cli::{Cli, Command, Host, User};
 use crate::line::{Line, Way};
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, joined};
 use crate::reach::{self, Reach};
 
 /// The name under which events go to syslog.
@@ -117,24 +118,43 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         Ok(authority)
     };
     let line = || Ok(Line { way: Way::Here(Box::new(opened()?)), output });
-    if let Some(outcome) = anywhere(&cli.command, line) {
-        return outcome;
+    if let Some(done) = anywhere(&cli.command, line) {
+        tell_tampering(&done, || open(&path));
+        return done;
     }
     let desk = Desk { authority: opened()?, output };
-    match &cli.command {
-        Command::Status => status::run(&desk),
-        Command::User(command) => user::run(&desk, command),
-        Command::Mfa(command) => mfa::run(&desk, command),
-        Command::Host(command) => host::run(&desk, command),
-        Command::Sessions => sessions::run(&desk),
-        Command::BreakGlass(command) => breakglass::run(&desk, command),
-        Command::Audit(command) => audit::run(&desk, command),
-        Command::Hooks(command) => hooks::run(&desk, &path, command),
-        Command::Clock(command) => audit::clock(&desk, command),
-        Command::Backup(backup) => backup::run(&desk, &path, backup),
+    let done = with(&desk, &path, &cli.command);
+    tell_tampering(&done, || Ok(desk.authority));
+    done
+}
+
+/// Whoever typed it need not be whoever watches over what was edited by hand.
+fn tell_tampering(done: &Result<Exit>, authority: impl FnOnce() -> Result<Authority>) {
+    if let Err(error) = done
+        && error.kind() == Kind::Tampered
+        && let Ok(authority) = authority()
+    {
+        authority.syslog().trouble(&error.to_string());
+    }
+}
+
+/// Runs a command that takes an open store.
+fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
+    match command {
+        Command::Status => status::run(desk),
+        Command::User(command) => user::run(desk, command),
+        Command::Mfa(command) => mfa::run(desk, command),
+        Command::Host(command) => host::run(desk, command),
+        Command::Sessions => sessions::run(desk),
+        Command::BreakGlass(command) => breakglass::run(desk, command),
+        Command::Audit(command) => audit::run(desk, command),
+        Command::Hooks(command) => hooks::run(desk, path, command),
+        Command::Clock(command) => audit::clock(desk, command),
+        Command::Backup(backup) => backup::run(desk, path, backup),
         _ => Err(for_root()),
     }
 }
+
 /// What a command does on a line.
 type Run<'a> = Box<dyn FnOnce(&Line) -> Result<Exit> + 'a>;
 
@@ -180,4 +200,12 @@ fn config_option(path: &Path) -> String {
     } else {
         format!(" --config {}", path.display())
     }
+}
+
+/// A line about the grants that a change of people or hosts ended; none where there were none.
+fn no_longer_given(ended: &[GrantId]) -> String {
+    if ended.is_empty() {
+        return String::new();
+    }
+    format!("\nEnded, as the policy no longer gives them: {}", joined(ended, " "))
 }

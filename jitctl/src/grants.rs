@@ -136,6 +136,9 @@ pub fn details(grant: &Grant, now: Timestamp) -> String {
     let held = &grant.terms().restrictions;
     lines.extend(held.addresses().map(|list| ("only from", list)));
     lines.extend(held.force_command.iter().map(|command| ("only runs", command.to_string())));
+    if !grant.terms().factors.is_default() {
+        lines.push(("second factor", grant.terms().factors.to_string()));
+    }
     for approval in grant.approvals() {
         lines.push(("approved", yes(grant, approval)));
     }

@@ -5,6 +5,7 @@ mod archive;
 mod cli;
 mod commands;
 mod grants;
+mod hooksecrets;
 mod line;
 mod output;
 mod place;

@@ -78,8 +78,8 @@ pub(crate) struct Keeper<'a> {
     /// The version seen at the last look.
     policy_seen: Option<String>,
     policy_unreadable: bool,
-    /// The last trouble told, so that each is told once and not at every tick.
-    trouble: Option<String>,
+    /// The trouble told of late, so that each is told once and not at every tick.
+    told: BTreeSet<String>,
 }
 
 impl<'a> Keeper<'a> {
@@ -97,7 +97,7 @@ impl<'a> Keeper<'a> {
             policy: None,
             policy_seen: None,
             policy_unreadable: false,
-            trouble: None,
+            told: BTreeSet::new(),
         }
     }
 
@@ -110,11 +110,12 @@ impl<'a> Keeper<'a> {
     }
 
     fn tick(&mut self) {
-        match self.look() {
-            Ok(()) => self.trouble = None,
-            Err(error) => self.tell(&error),
+        // What lasts is told again, now and then.
+        if self.ticks.is_multiple_of(RELOOK) {
+            self.told.clear();
         }
-        let steps: [fn(&mut Self) -> Result<()>; 7] = [
+        let steps: [fn(&mut Self) -> Result<()>; 8] = [
+            Self::look,
             Self::end_due,
             Self::record_ends,
             Self::release_those_who_left,
@@ -157,7 +158,7 @@ impl<'a> Keeper<'a> {
         let vanished = vanished(std::mem::take(&mut self.kept), &kept);
         for Kept { session, .. } in &vanished {
             self.tell(&Error::tampered(format!(
-                "the record of session {} of {} is gone, and nobody ended it: it is ended",
+                "the record of session {} of {} is gone or was edited: the session is ended",
                 session.id, session.person
             )));
         }
@@ -319,7 +320,7 @@ impl<'a> Keeper<'a> {
         self.policy_unreadable = false;
         // Twice the same: a file that is still being written is no policy yet.
         if self.policy_seen.as_ref() != Some(&policy.version) {
-            self.policy_seen = Some(policy.version);
+            self.policy_seen = Some(policy.version.clone());
             return Ok(());
         }
         let examined = self.policy.as_ref() == Some(&policy.version);
@@ -333,7 +334,7 @@ impl<'a> Keeper<'a> {
             // What we change ourselves changes no marker.
             self.marker = None;
         }
-        self.policy = Some(policy.version);
+        self.policy = Some(policy.version.clone());
         Ok(())
     }
 
@@ -379,10 +380,10 @@ impl<'a> Keeper<'a> {
 
     fn tell(&mut self, error: &Error) {
         let text = error.to_string();
-        if self.trouble.as_ref() != Some(&text) {
+        if !self.told.contains(&text) {
             eprintln!("jitd: {text}");
             self.authority.syslog().trouble(&text);
-            self.trouble = Some(text);
+            self.told.insert(text);
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn session(action: Action, anchor: Anchor) -> Session {
         rhost: None,
         tty: None,
         grants: vec![],
+        factor: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,

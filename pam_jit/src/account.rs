@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::conversation::Pam;
 use crate::hook::Desk;
 use crate::refusal::Refusal;
-use crate::{breakglass, request};
+use crate::{authenticate, breakglass, request};
 
 /// Lets in who holds cover, or gets it while they wait.
 ///
@@ -25,24 +25,36 @@ pub fn account(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Result<(),
     let who = caller
         .identify(desk.service)
         .map_err(|error| Refusal::from_error(&error, Some(unidentified(caller))))?;
-    match may_enter(desk, &who, caller)? {
-        Entry::Granted(_) => Ok(()),
-        Entry::NoCover { offer: None, may_break: false } => Err(Refusal::saying(format!(
-            "{} An administrator can see why: jitctl explain {} {}{}",
-            no_grant(desk, caller),
-            who.person,
-            target(desk, caller),
-            sudo_option(caller)
-        ))),
+    let entry = match may_enter(desk, &who, caller)? {
+        Entry::NoCover { offer: None, may_break: false } => {
+            return Err(Refusal::saying(format!(
+                "{} An administrator can see why: jitctl explain {} {}{}",
+                no_grant(desk, caller),
+                who.person,
+                target(desk, caller),
+                sudo_option(caller)
+            )));
+        }
         Entry::NoCover { offer, may_break } => {
             pam.complain(&no_grant(desk, caller));
             match offer {
                 Some(offer) => request::make(desk, pam, &who, caller, offer, may_break)?,
                 None => breakglass::ask(desk, pam, &who, caller)?,
             }
+            may_enter(desk, &who, caller)?
+        }
+        entry => entry,
+    };
+    match entry {
+        Entry::Granted(_) => Ok(()),
+        Entry::NoCover { .. } => Err(Refusal::saying(no_grant(desk, caller))),
+        Entry::WantsFactor { wanted } => {
+            let takes = format!("Access to {} takes {wanted}.", target(desk, caller));
+            pam.complain(&takes);
+            authenticate::prove(desk, pam, Ok(&who), caller)?;
             match may_enter(desk, &who, caller)? {
                 Entry::Granted(_) => Ok(()),
-                Entry::NoCover { .. } => Err(Refusal::saying(no_grant(desk, caller))),
+                _ => Err(Refusal::saying(takes)),
             }
         }
     }
@@ -116,10 +128,12 @@ pub fn sudo_option(caller: &Caller) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::{Echo, NoAnswer};
     use crate::hook::Hook::Account;
     use crate::refusal::OUT_OF_ORDER;
-    use crate::testing::{Scripted, Stage, Told};
+    use crate::testing::{Scripted, Stage, Told, granted};
     use jit_core::error::Error;
+    use jit_core::factor::Verdict;
 
     fn play(told: Told, mut script: Scripted) -> (Result<(), Refusal>, Vec<String>) {
         Stage::new().play(Account, told, &mut script)
@@ -138,6 +152,40 @@ mod tests {
         assert_eq!((outcome, calls[1].as_str()), (Ok(()), "enter alice login alice"));
         let (outcome, calls) = play(Told::good(), Scripted::sudo());
         assert_eq!((outcome, calls[1].as_str()), (Ok(()), "enter alice sudo alice"));
+    }
+
+    const TAKES: &str = "Access to alice@web-1 takes a code of the authenticator app.";
+
+    fn wanting(then: Entry) -> Told {
+        let wanted = || Entry::WantsFactor { wanted: "a code of the authenticator app".into() };
+        Told { entries: [Ok(wanted()), Ok(then)].into(), ..Told::good() }
+    }
+
+    #[test]
+    fn another_factor_is_asked_for_where_the_role_wants_it() {
+        for script in [Scripted::ssh(), Scripted::sudo()] {
+            let script = script.complains(TAKES).secret(authenticate::PROMPT, "123456");
+            let (outcome, calls) = play(wanting(granted()), script);
+            assert_eq!(outcome, Ok(()));
+            assert_eq!(calls[2], "verify alice \"123456\" alice");
+            assert!(calls[3].starts_with("enter alice"), "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn a_factor_that_will_not_do_lets_nobody_in() {
+        let script = || Scripted::sudo().complains(TAKES);
+        // It is right, but of the wrong kind again.
+        let again = Entry::WantsFactor { wanted: "a code of the authenticator app".into() };
+        let (outcome, _) = play(wanting(again), script().secret(authenticate::PROMPT, "abcd"));
+        assert_eq!(outcome, Err(Refusal::saying(TAKES.to_owned())));
+        // It is wrong: the grants are not asked again.
+        let told = Told { verdict: Ok(Verdict::Wrong), ..wanting(granted()) };
+        let (outcome, calls) = play(told, script().secret(authenticate::PROMPT, "000000"));
+        assert_eq!((outcome, calls.len()), (Err(Refusal::silent()), 3));
+        // Nobody can be asked, as by sudo -n.
+        let script = script().no_answer(authenticate::PROMPT, Echo::Off, NoAnswer::CannotAsk);
+        assert!(play(wanting(granted()), script).0.is_err());
     }
 
     #[test]

@@ -6,7 +6,9 @@
 
 use jit_core::breakglass::is_code;
 use jit_core::config::SecondFactor;
+use jit_core::error::Error;
 use jit_core::factor::Verdict;
+use jit_core::login::Identity;
 
 use crate::breakglass;
 use crate::caller::Caller;
@@ -26,6 +28,19 @@ pub fn authenticate(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Resul
     if desk.config.second_factor == SecondFactor::None {
         return identity.map(drop).map_err(|error| Refusal::from_error(&error, None));
     }
+    prove(desk, pam, identity.as_ref(), caller)
+}
+
+/// Asks for the second factor of who it is, or of nobody.
+///
+/// # Errors
+/// Not proved.
+pub fn prove(
+    desk: Desk<'_>,
+    pam: &mut dyn Pam,
+    identity: Result<&Identity, &Error>,
+    caller: &Caller,
+) -> Result<(), Refusal> {
     let typed = match pam.ask(PROMPT, Echo::Off) {
         Ok(typed) => Some(typed),
         // It counts as the wrong code that it is.
@@ -35,11 +50,11 @@ pub fn authenticate(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Resul
     let typed = typed.as_ref().map_or("", |typed| typed.expose());
     // Whoever types one, so that this tells nothing of them either.
     if is_code(typed) {
-        return breakglass::with(desk, pam, identity.as_ref(), typed, caller);
+        return breakglass::with(desk, pam, identity, typed, caller);
     }
     let verdict = desk
         .service
-        .verify_factor(identity.as_ref(), typed, &caller.attempt)
+        .verify_factor(identity, typed, &caller.attempt)
         .map_err(|error| Refusal::from_error(&error, None))?;
     match (identity, verdict) {
         (Ok(_), verdict) if verdict.accepted() => Ok(()),
@@ -52,7 +67,7 @@ pub fn authenticate(desk: Desk<'_>, pam: &mut dyn Pam, caller: &Caller) -> Resul
             "Too many wrong codes in a row. An administrator can help: jitctl mfa reset {}",
             identity.person
         ))),
-        (Err(error), _) if out_of_order(&error) => Err(Refusal::saying(OUT_OF_ORDER)),
+        (Err(error), _) if out_of_order(error) => Err(Refusal::saying(OUT_OF_ORDER)),
         _ => Err(Refusal::silent()),
     }
 }
@@ -62,7 +77,6 @@ mod tests {
     use super::*;
     use crate::hook::Hook::Authenticate;
     use crate::testing::{NOW, Scripted, Stage, Told, at};
-    use jit_core::error::Error;
 
     fn play(told: Told, script: Scripted) -> (Result<(), Refusal>, Vec<String>) {
         let mut script = script;

@@ -88,6 +88,7 @@ impl Caller {
             service: short(pam.service()).unwrap_or_default(),
             rhost: short(pam.remote_host()),
             tty: short(pam.terminal()),
+            pid: pam.pid(),
         };
         let (auth_info, audit_session) = (pam.auth_info(), pam.audit_session());
         Ok(Caller { items, attempt, invalid, auth_info, audit_session })

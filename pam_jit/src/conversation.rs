@@ -67,6 +67,8 @@ pub trait Pam {
 
     /// The real user id of this process: root under sshd, who invokes it under sudo.
     fn real_uid(&self) -> u32;
+    /// This process.
+    fn pid(&self) -> u32;
     /// The user id of an account, by the system's user database.
     fn uid_of(&self, account: &str) -> Option<u32>;
     /// The kernel's audit session of this process.

@@ -173,6 +173,10 @@ impl Pam for Handle<'_> {
         nix::unistd::getuid().as_raw()
     }
 
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
     fn uid_of(&self, account: &str) -> Option<u32> {
         nix::unistd::User::from_name(account).ok().flatten().map(|user| user.uid.as_raw())
     }

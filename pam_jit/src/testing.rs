@@ -207,6 +207,9 @@ impl Pam for Scripted {
             _ => panic!("complained too early: {text}"),
         }
     }
+    fn pid(&self) -> u32 {
+        42
+    }
     fn real_uid(&self) -> u32 {
         self.items.real_uid
     }
@@ -308,7 +311,11 @@ impl Told {
 }
 
 pub(crate) fn alice() -> Identity {
-    Identity { person: PersonName::parse("alice").unwrap(), by: "key SHA256:abc".into() }
+    Identity {
+        person: PersonName::parse("alice").unwrap(),
+        by: "key SHA256:abc".into(),
+        session: None,
+    }
 }
 
 /// alice may ask, for 30 minutes unless she says otherwise.

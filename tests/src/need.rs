@@ -44,6 +44,8 @@ const HOST_PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/debootstrap", "debootstrap"),
     ("/usr/bin/ip", "iproute2"),
     ("/usr/bin/unshare", "util-linux"),
+    ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/python3", "python3"),
 ];
 
 /// Makes sure that test hosts can be made.

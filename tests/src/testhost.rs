@@ -23,7 +23,8 @@ pub use pristine::Release;
 
 /// The host's address, in a network that only it and its people share.
 pub const ADDRESS: &str = "10.77.0.2";
-const CLIENT: &str = "10.77.0.1";
+/// The address of its people there.
+pub const CLIENT: &str = "10.77.0.1";
 
 /// A running test host. Dropping it removes everything, as does the end of this process.
 pub struct TestHost {
@@ -170,6 +171,13 @@ impl TestHost {
             self.dir.display(),
             name = self.name,
         ))
+    }
+
+    /// A program as one of its people starts it on a machine of theirs, with arguments to be added.
+    pub fn outside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.guard.pid().to_string(), "--net", program]);
+        command
     }
 
     /// Waits until `line` succeeds on the host.

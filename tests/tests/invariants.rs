@@ -155,10 +155,11 @@ fn sql_stands_in_the_store_only() {
         "DELETE FROM",
         "PRAGMA ",
     ]);
-    for file in with_sql {
+    // Tests may break a store on purpose: those that a crate has beside its sources.
+    let breaks = |file: &String| file.split('/').nth(1) == Some("tests");
+    for file in with_sql.iter().filter(|file| !breaks(file)) {
         assert!(file.starts_with("jit-core/src/store/"), "an SQL statement in {file}");
     }
-    // Tests may break a store on purpose.
     for file in files_with(&["rusqlite"]).iter().filter(|file| !file.contains("/tests/")) {
         assert!(file.starts_with("jit-core/src/store/"), "rusqlite in {file}");
     }

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the module beside others, interleaved, a login's grant check with few and
-//! with many grants, and signing beside the bare signature. Machines differ and are noisy; the
+//! with many grants, decisions by a large policy, and signing beside the bare signature. Machines differ and are noisy; the
 //! ratios are what counts.
 
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ pub fn run() -> Result<()> {
     bench.memory()?;
     module_size()?;
     grant_check()?;
+    decisions()?;
     signing()?;
     serving()
 }
@@ -187,6 +188,11 @@ fn signing() -> Result<()> {
 fn grant_check() -> Result<()> {
     println!("Grants in the store:");
     example("jit-core", "grant_check")
+}
+
+fn decisions() -> Result<()> {
+    println!("Decisions, 1,000 roles and 100,000 people:");
+    example("jit-core", "decisions")
 }
 
 /// Runs an example that measures, and prints what it says.

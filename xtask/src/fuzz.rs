@@ -7,7 +7,7 @@ use tests::error::Result;
 use tests::run::run;
 
 /// The targets in fuzz/fuzz_targets.
-const TARGETS: [&str; 3] = ["auth_info", "names_and_codes", "files"];
+const TARGETS: [&str; 4] = ["auth_info", "names_and_codes", "files", "policy_words"];
 /// Where the parsers live, seen from the workspace.
 const DIRECTORY: &str = "fuzz";
 

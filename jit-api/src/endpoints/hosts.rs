@@ -73,7 +73,8 @@ fn put(
     body: PutHost,
 ) -> Result<Host, Failure> {
     let labels = body.labels.into_iter().collect();
-    Ok(shown(desk.authority.put_host(&caller.actor(), &path.name, &labels)?))
+    let (host, _) = desk.authority.put_host(&caller.actor(), &path.name, &labels)?;
+    Ok(shown(host))
 }
 
 fn show(

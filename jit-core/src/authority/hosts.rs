@@ -9,20 +9,25 @@ use super::{Authority, Done};
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
 use crate::host::Host;
+use crate::id::GrantId;
 use crate::invitation::Invited;
 use crate::name::{HostName, Label, Place, Reason};
 
 impl Authority {
-    /// Adds a host, or replaces the labels of one.
+    /// Adds a host, or replaces the labels of one. Grants for it that the policy no longer gives end,
+    /// unless the configuration keeps them; the host, and those grants.
     ///
     /// # Errors
-    /// Unavailable.
+    /// Misconfigured when there is no policy to go by.
     pub fn put_host(
         &self,
         actor: &Actor,
         name: &HostName,
         labels: &BTreeSet<Label>,
-    ) -> Result<Host> {
+    ) -> Result<(Host, Vec<GrantId>)> {
+        // A host that is new is nobody's yet: it is enrolled before there is a policy.
+        let is_new = self.read(|tx, _| Ok(tx.host(name)?.is_none()))?;
+        let policy = if is_new { None } else { self.policy_to_reexamine()? };
         self.change(actor, "host.put", name.as_str(), |tx, now| {
             let before = tx.host(name)?;
             let host = Host {
@@ -32,8 +37,20 @@ impl Authority {
                 key: before.as_ref().and_then(|host| host.key.clone()),
             };
             tx.put_host(&host)?;
-            let detail = json!({ "labels": labels, "before": before.map(|host| host.labels) });
-            Ok(Done::new(host, detail))
+            let ended = match (&policy, &before) {
+                (Some(policy), Some(before)) if before.labels != host.labels => {
+                    let is_there = |grant: &Grant| {
+                        let place = &grant.ask().place;
+                        before.is_at(place) || host.is_at(place)
+                    };
+                    let there = alive(tx, None, now)?.into_iter().filter(is_there).collect();
+                    self.end_denied(tx, policy, there, actor, now)?
+                }
+                _ => Vec::new(),
+            };
+            let before = before.map(|host| host.labels);
+            let detail = json!({ "labels": labels, "before": before, "grants": ended });
+            Ok(Done::new((host, ended), detail))
         })
     }
 

@@ -33,7 +33,7 @@ impl Authority {
                 let owner = tx
                     .identity_key(&print)?
                     .ok_or_else(|| Error::refused(format!("the key {print} is nobody's")))?;
-                Ok(Identity { person: owner.person, by: format!("key {print}") })
+                Ok(Identity { person: owner.person, by: format!("key {print}"), session: None })
             }
             FirstFactor::Certificate(certificate) => {
                 let host = self.this_host(tx)?;
@@ -53,6 +53,7 @@ impl Authority {
                 Ok(Identity {
                     person: key_id.person,
                     by: format!("certificate {} of {}", certificate.serial(), key_id.grant),
+                    session: None,
                 })
             }
         }
@@ -79,7 +80,7 @@ impl Authority {
                 }
                 Some(session) => {
                     let by = format!("session {}", session.id);
-                    return Ok(Identity { person: session.person, by });
+                    return Ok(Identity { person: session.person, by, session: Some(number) });
                 }
                 None => {}
             }
@@ -96,7 +97,7 @@ impl Authority {
             ))
             .next("Log in anew by ssh."));
         }
-        Ok(Identity { person, by: format!("account {login}") })
+        Ok(Identity { person, by: format!("account {login}"), session: None })
     }
 }
 

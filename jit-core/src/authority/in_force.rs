@@ -1,12 +1,14 @@
 //! Which policy decides: the one in the file, where that parses; else the last one that did. Every
 //! change is on the log with its difference, so that what decided can be put together from there.
 
+use std::sync::{Arc, PoisonError};
+
 use serde_json::json;
 
 use super::{Authority, Done};
 use crate::error::{Error, Kind, Result};
 use crate::grant::Actor;
-use crate::policy::{Accepted, Policy, difference, version};
+use crate::policy::{Accepted, CHANGE, Policy, difference, version};
 use crate::rootfile;
 use crate::store::Tx;
 use crate::tomlfile::LARGEST;
@@ -17,7 +19,7 @@ impl Authority {
     ///
     /// # Errors
     /// Misconfigured, with file and line, where there is none to go by.
-    pub fn policy(&self) -> Result<Policy> {
+    pub fn policy(&self) -> Result<Arc<Policy>> {
         match self.parsed()? {
             (Ok(policy), _) => Ok(policy),
             (Err(wrong), _) => self.read(|tx, _| self.last_good(tx, wrong)),
@@ -39,7 +41,7 @@ impl Authority {
     }
 
     /// The same, within a transaction.
-    pub(super) fn policy_in(&self, tx: &dyn Tx) -> Result<Policy> {
+    pub(super) fn policy_in(&self, tx: &dyn Tx) -> Result<Arc<Policy>> {
         match self.parsed()? {
             (Ok(policy), _) => Ok(policy),
             (Err(wrong), _) => self.last_good(tx, wrong),
@@ -50,7 +52,7 @@ impl Authority {
     ///
     /// # Errors
     /// As [`Authority::policy`]; unavailable when the change can't be recorded.
-    pub fn policy_on_record(&self) -> Result<Policy> {
+    pub fn policy_on_record(&self) -> Result<Arc<Policy>> {
         let (policy, text) = match self.parsed()? {
             (Ok(policy), text) => (policy, text),
             (Err(wrong), text) => return self.stand_in(wrong, &text),
@@ -60,7 +62,7 @@ impl Authority {
         };
         if !self.read(|tx, _| known(tx))? {
             // Only root may write the file, whoever's request it is that finds it changed.
-            self.change(&Actor::Root, "policy.change", &policy.version, |tx, now| {
+            self.change(&Actor::Root, CHANGE, &policy.version, |tx, now| {
                 let old = tx.policy()?;
                 let before = old.as_ref().map_or("", |old| old.text.as_str());
                 let detail = json!({
@@ -95,7 +97,7 @@ impl Authority {
 
     /// The last good policy, while `wrong` is what there is to say of the file: once on the log for
     /// each such file, and in syslog at each decision.
-    fn stand_in(&self, wrong: Error, text: &str) -> Result<Policy> {
+    fn stand_in(&self, wrong: Error, text: &str) -> Result<Arc<Policy>> {
         let version = version(text);
         let (policy, told) = self.read(|tx, _| {
             let policy = self.last_good(tx, wrong.clone())?;
@@ -104,7 +106,7 @@ impl Authority {
         let stays = stays(&wrong, &policy.version);
         self.syslog.trouble(&stays.to_string());
         if !told {
-            self.change(&Actor::Root, "policy.change", &version, |tx, _| {
+            self.change(&Actor::Root, CHANGE, &version, |tx, _| {
                 if let Some(accepted) = tx.policy()? {
                     tx.put_policy(&Accepted { refused: Some(version.clone()), ..accepted })?;
                 }
@@ -118,16 +120,29 @@ impl Authority {
     }
 
     /// What the file holds, and whether that parses.
-    fn parsed(&self) -> Result<(Result<Policy>, String)> {
+    fn parsed(&self) -> Result<(Result<Arc<Policy>>, String)> {
         let file = &self.config.policy_file;
         let text = rootfile::read(file, LARGEST)?;
-        Ok((Policy::parse(file, &text), text))
+        Ok((self.parse(&text), text))
     }
 
-    fn last_good(&self, tx: &dyn Tx, wrong: Error) -> Result<Policy> {
+    /// Parses a text, unless it is the one that was parsed last: a large one takes longer to read
+    /// than all that is decided by it.
+    fn parse(&self, text: &str) -> Result<Arc<Policy>> {
+        let version = version(text);
+        let mut last = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = last.as_ref().filter(|policy| policy.version == version) {
+            return Ok(policy.clone());
+        }
+        let policy = Arc::new(Policy::parse(&self.config.policy_file, text)?);
+        *last = Some(policy.clone());
+        Ok(policy)
+    }
+
+    fn last_good(&self, tx: &dyn Tx, wrong: Error) -> Result<Arc<Policy>> {
         // A row that was edited by hand is an error, not a policy.
         let Some(last) = tx.policy()? else { return Err(wrong) };
-        Policy::parse(&self.config.policy_file, &last.text).map_err(|now| {
+        self.parse(&last.text).map_err(|now| {
             let what = format!("{}; the last good policy does not parse any more", wrong.what());
             Error::new(Kind::Misconfigured, what).next(now.to_string())
         })

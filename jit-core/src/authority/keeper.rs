@@ -72,7 +72,10 @@ impl Authority {
             let deadline = deadline.map(|deadline| session.ends_at(deadline));
             Ok(Watched { session, deadline, last, millis_left })
         };
-        tx.sessions(&self.config.host)?.into_iter().map(&mut watch).collect()
+        // One edited record keeps nobody else's end up; whoever kept its session misses it.
+        let (sessions, damage) = tx.sessions_and_damage(&self.config.host)?;
+        damage.iter().for_each(|error| self.syslog.trouble(&error.to_string()));
+        sessions.into_iter().map(&mut watch).collect()
     }
 
     /// The stays on this host that are over: nobody holds cover for the account any more, and no
@@ -91,7 +94,7 @@ impl Authority {
             return Ok(stays);
         }
         let host = self.this_host(tx)?;
-        let sessions = tx.sessions(&self.config.host)?;
+        let (sessions, _) = tx.sessions_and_damage(&self.config.host)?;
         let over = |stay: &Stay| {
             if sessions.iter().any(|session| session.login == stay.login) {
                 return Ok(false);

@@ -1,8 +1,12 @@
 //! Reading and verifying the audit log.
 
+use std::collections::VecDeque;
+
 use super::Authority;
-use crate::audit::{Head, Record, check_next};
-use crate::error::Result;
+use crate::audit::{Head, Record, Wanted, check_next};
+use crate::error::{Error, Result};
+use crate::id::GrantId;
+use crate::policy::{Retold, Versions};
 use crate::store::Mode;
 
 /// Records read at a time.
@@ -17,6 +21,15 @@ pub struct LogState {
     pub head: Option<Head>,
 }
 
+/// Which decisions to tell again.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// That of one record.
+    Record(u64),
+    /// All about a grant.
+    Grant(GrantId),
+}
+
 impl Authority {
     /// The last `limit` records, oldest first.
     ///
@@ -26,6 +39,55 @@ impl Authority {
         let tx = self.store.begin(Mode::Read)?;
         let last = tx.audit_head()?.map_or(0, |head| head.sequence);
         tx.records((last + 1).saturating_sub(u64::from(limit)).max(1), limit)
+    }
+
+    /// Every decision about `which`, told again from the log alone, which is checked on the way.
+    ///
+    /// # Errors
+    /// Tampered when the log is broken or lacks what it takes; not found when it holds none.
+    pub fn retell(&self, which: &Which) -> Result<Vec<Retold>> {
+        let (mut versions, mut found) = (Versions::default(), Vec::new());
+        self.walk(|record| {
+            versions.read(&record)?;
+            let wanted = match which {
+                Which::Record(number) => record.sequence == *number,
+                Which::Grant(id) => record.object == id.as_str(),
+            };
+            if wanted {
+                found.extend(versions.retell(&record)?);
+            }
+            Ok(())
+        })?;
+        if found.is_empty() {
+            let what = match which {
+                Which::Record(number) => format!("record {number} holds no decision"),
+                Which::Grant(id) => format!("the log holds no decision about {id}"),
+            };
+            return Err(Error::not_found(what).next("jitctl audit show"));
+        }
+        Ok(found)
+    }
+
+    /// The last `limit` records that `wanted` takes, oldest first.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn last_records_of(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Record>> {
+        let tx = self.store.begin(Mode::Read)?;
+        let mut before = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
+        let mut found = VecDeque::new();
+        // Backwards, as it is mostly the latest that somebody looks for.
+        while before > 1 && found.len() < limit as usize {
+            let from = before.saturating_sub(u64::from(PAGE)).max(1);
+            let size = u32::try_from(before - from).unwrap_or(PAGE);
+            for record in tx.records(from, size)?.into_iter().rev() {
+                if found.len() < limit as usize && wanted.takes(&record) {
+                    found.push_front(record);
+                }
+            }
+            before = from;
+        }
+        Ok(found.into())
     }
 
     /// Records from number `from` on, at most `limit`.
@@ -41,6 +103,12 @@ impl Authority {
     /// # Errors
     /// Tampered, saying at which record and how.
     pub fn verify_log(&self) -> Result<LogState> {
+        let head = self.walk(|_| Ok(()))?;
+        Ok(LogState { records: head.as_ref().map_or(0, |head| head.sequence), head })
+    }
+
+    /// Checks the chain from its start, and shows every record.
+    fn walk(&self, mut show: impl FnMut(Record) -> Result<()>) -> Result<Option<Head>> {
         let tx = self.store.begin(Mode::Read)?;
         let mut head: Option<Head> = None;
         loop {
@@ -52,8 +120,9 @@ impl Authority {
             for record in records {
                 check_next(head.as_ref(), &record)?;
                 head = Some(record.head());
+                show(record)?;
             }
         }
-        Ok(LogState { records: head.as_ref().map_or(0, |head| head.sequence), head })
+        Ok(head)
     }
 }

@@ -8,9 +8,10 @@ use super::grants::{approvers, known_grant};
 use super::known::Known;
 use super::{Authority, Done, NewRequest, known_person};
 use crate::breakglass;
+use crate::config::SecondFactor;
 use crate::cover::{Cover, Wanted, cover};
 use crate::error::{Error, Result};
-use crate::factor::{PersonOrNobody, Verdict};
+use crate::factor::{PersonOrNobody, Proof, Verdict};
 use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, Program, State};
 use crate::host::Host;
 use crate::id::GrantId;
@@ -54,6 +55,9 @@ impl LoginService for Authority {
         let (subject, actor, by) = subject(who);
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
             let verdict = self.try_code(tx, &subject, typed, now)?;
+            if let (Ok(who), Some(kind)) = (who, verdict.kind()) {
+                self.proved(tx, who, attempt, Proof { kind, at: now })?;
+            }
             let detail = json!({
                 "for": attempt.describe(), "who": by, "result": verdict.to_string(),
             });
@@ -103,7 +107,13 @@ impl LoginService for Authority {
                 Some(cover) => {
                     detail["until"] = json!(cover.deadline.rfc3339());
                     detail["grants"] = json!(cover.grants);
-                    Done::new(Entry::Granted(cover), detail)
+                    match self.wanted_factor(tx, who, attempt, &cover, now)? {
+                        None => Done::new(Entry::Granted(cover), detail),
+                        Some(wanted) => {
+                            detail["why"] = json!(format!("it takes {wanted}"));
+                            Done::new(Entry::WantsFactor { wanted }, detail).refused()
+                        }
+                    }
                 }
                 None => {
                     detail["why"] = json!("no cover");
@@ -255,6 +265,7 @@ impl LoginService for Authority {
                 rhost: attempt.rhost.clone(),
                 tty: attempt.tty.clone(),
                 grants: cover.grants.clone(),
+                factor: self.brought(tx, who, attempt, now)?,
                 limit_boot_ms: backstop.map(|b| boot.millis.saturating_add(b.seconds * 1000)),
                 closed_at: None,
                 ended: None,
@@ -388,8 +399,12 @@ impl Authority {
             alive_at: Some(now),
             ..GrantFilter::default()
         };
-        let grants = tx.grants(&filter)?;
+        let mut grants = tx.grants(&filter)?;
         grants.iter().try_for_each(Grant::check_window)?;
+        if self.config.second_factor == SecondFactor::None && action == Action::Login {
+            // Where nobody is asked for one, nobody comes in by a role that wants a certain one.
+            grants.retain(|grant| grant.terms().factors.login.is_empty());
+        }
         Ok(cover(Wanted { person, login, host, action }, &grants, now))
     }
 }

@@ -9,6 +9,7 @@ use super::{Authority, Done, known_person};
 use crate::config::OnChange;
 use crate::error::{Error, Result};
 use crate::grant::{Actor, Grant};
+use crate::id::GrantId;
 use crate::invitation::Invited;
 use crate::name::{GroupName, PersonName, Reason};
 use crate::person::{IdentityKey, Person};
@@ -51,25 +52,34 @@ impl Authority {
         })
     }
 
-    /// Adds a person to groups and takes them out of others.
+    /// Adds a person to groups and takes them out of others. Their grants that the policy no longer
+    /// gives end, unless the configuration keeps them; the person, and those grants.
     ///
     /// # Errors
-    /// Not found.
+    /// Not found; misconfigured when there is no policy to go by.
     pub fn change_groups(
         &self,
         actor: &Actor,
         name: &PersonName,
         add: &BTreeSet<GroupName>,
         remove: &BTreeSet<GroupName>,
-    ) -> Result<Person> {
-        self.change(actor, "person.groups", name.as_str(), |tx, _| {
+    ) -> Result<(Person, Vec<GrantId>)> {
+        let policy = self.policy_to_reexamine()?;
+        self.change(actor, "person.groups", name.as_str(), |tx, now| {
             let mut person = known_person(tx, name)?;
             let before = person.groups.clone();
             person.groups.extend(add.iter().cloned());
             person.groups.retain(|group| !remove.contains(group));
             tx.put_person(&person)?;
-            let detail = json!({ "before": before, "after": person.groups });
-            Ok(Done::new(person, detail))
+            let ended = match &policy {
+                Some(policy) if person.groups != before => {
+                    let theirs = alive(tx, Some(name), now)?;
+                    self.end_denied(tx, policy, theirs, actor, now)?
+                }
+                _ => Vec::new(),
+            };
+            let detail = json!({ "before": before, "after": person.groups, "grants": ended });
+            Ok(Done::new((person, ended), detail))
         })
     }
 

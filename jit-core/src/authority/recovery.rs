@@ -2,6 +2,7 @@
 //! give.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -122,6 +123,7 @@ impl Authority {
             vault: self.vault.clone(),
             clock: self.clock.clone(),
             syslog: self.syslog.clone(),
+            parsed: Mutex::default(),
         }
     }
 }

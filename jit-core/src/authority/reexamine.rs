@@ -1,4 +1,7 @@
-//! Living grants when the policy changes: those that it would not give any more end.
+//! Living grants when the policy changes, or what it goes by: those that it would not give any more
+//! end.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -14,6 +17,7 @@ use crate::id::GrantId;
 use crate::name::Reason;
 use crate::policy::{Policy, Verdict, decide};
 use crate::store::Tx;
+use crate::time::Timestamp;
 
 impl Authority {
     /// Revokes the living grants that were decided by another version of the policy and that the
@@ -30,7 +34,7 @@ impl Authority {
         let found = self.read(|tx, now| {
             let mut found = Vec::new();
             for grant in alive(tx, None, now)? {
-                if self.denied(tx, policy, &grant)?.is_some() {
+                if was_by_another(policy, &grant) && self.denied(tx, policy, &grant)?.is_some() {
                     found.push(grant.id().clone());
                 }
             }
@@ -67,14 +71,45 @@ impl Authority {
         Ok(ended)
     }
 
-    /// Why the policy would not give a grant any more that an older version gave.
+    /// Ends those of `grants` that the policy denies by what is known of people and hosts now, each
+    /// with what extends it, within the transaction that changed that; their ids.
+    pub(super) fn end_denied(
+        &self,
+        tx: &dyn Tx,
+        policy: &Policy,
+        grants: Vec<Grant>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Vec<GrantId>> {
+        let mut ended: Vec<GrantId> = Vec::new();
+        for grant in grants {
+            // What extends another ends with it.
+            if ended.contains(grant.id()) {
+                continue;
+            }
+            let Some(why) = self.denied(tx, policy, &grant)? else { continue };
+            let reason = Reason::parse(&cut(&format!("the policy no longer gives it: {why}")))?;
+            let chosen = with_extensions(tx, grant, now)?;
+            let revoked = end_all(tx, chosen, by, &reason, now)?;
+            ended.extend(revoked.iter().map(|grant| grant.id().clone()));
+        }
+        Ok(ended)
+    }
+
+    /// The policy to look at living grants by after a change of people or hosts; none where the
+    /// configuration lets them run.
+    pub(super) fn policy_to_reexamine(&self) -> Result<Option<Arc<Policy>>> {
+        match self.config.on_change {
+            OnChange::Keep => Ok(None),
+            OnChange::End => self.policy_on_record().map(Some),
+        }
+    }
+
+    /// Why the policy would not give a grant any more that it, or an older version, gave.
     fn denied(&self, tx: &dyn Tx, policy: &Policy, grant: &Grant) -> Result<Option<String>> {
         let State::Approved { window, way: Way::People | Way::Policy } = grant.state() else {
             return Ok(None);
         };
-        if grant.terms().policy == policy.version {
-            return Ok(None);
-        }
         let requester = known_person(tx, &grant.ask().person)?;
         // As of its start: whether it would be given anew, now that some of it is over, is not asked.
         let then = window.not_before;
@@ -91,6 +126,11 @@ impl Authority {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether another version of the policy decided a grant.
+fn was_by_another(policy: &Policy, grant: &Grant) -> bool {
+    grant.terms().policy != policy.version
 }
 
 /// As much of a text as a reason holds.

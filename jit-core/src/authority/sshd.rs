@@ -58,7 +58,7 @@ impl Authority {
                 };
                 let ways = match held {
                     Some(ways) => ways,
-                    None => match self.asked(tx, policy.as_ref(), name, login, now)? {
+                    None => match self.asked(tx, policy.as_deref(), name, login, now)? {
                         Some(way) => vec![way],
                         // At the prompt they can break the glass.
                         None if policy.is_some() && self.may_try(tx, name, login)? => {
@@ -67,7 +67,14 @@ impl Authority {
                         None => continue,
                     },
                 };
-                for key in tx.identity_keys(name)? {
+                let keys = match tx.identity_keys(name) {
+                    Err(error) if error.kind() == Kind::Tampered => {
+                        self.syslog.trouble(&format!("keys of {name}: {error}"));
+                        continue;
+                    }
+                    keys => keys?,
+                };
+                for key in keys {
                     lines.extend(ways.iter().map(|way| way.line(&key.public_key)));
                 }
             }

@@ -114,7 +114,14 @@ impl Desk {
         )
         .unwrap();
         let syslog = Syslog::new("test", None);
-        Authority { config, store: Box::new(store), vault, clock, syslog }
+        Authority {
+            config,
+            store: Box::new(store),
+            vault,
+            clock,
+            syslog,
+            parsed: std::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn enroll(&self, name: &str) {
@@ -181,6 +188,7 @@ pub(crate) fn attempt(login: &str, action: Action) -> Attempt {
         service: "sshd".into(),
         rhost: Some("192.0.2.1".into()),
         tty: Some("ssh".into()),
+        pid: 42,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The verbs of the authority on a real store.
 
+mod agreement;
 mod evidence;
+mod factor_rules;
 mod life;
 mod policies;
 mod reexamine;

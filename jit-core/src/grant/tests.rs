@@ -1,7 +1,10 @@
 //! A grant's life, transition by transition.
 
+use proptest::prelude::*;
+
 use super::testing::*;
 use super::*;
+use crate::policy::cases;
 
 fn reason() -> Reason {
     Reason::parse("because").unwrap()
@@ -75,4 +78,48 @@ fn a_revoked_grant_has_no_window() {
     assert!(grant.window().is_none());
     assert_eq!(grant.phase(at(1001)), Phase::Revoked);
     assert!(active(ask("alice", 60), 1000).revoke(Actor::Root, reason(), at(1060)).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    /// Whatever approvers and root make of it, in whatever order, it never ends later than asked
+    /// for, nor than before; what is refused changes nothing.
+    #[test]
+    fn shortening_never_lengthens(
+        secs in 1_u64..200,
+        mosts in proptest::collection::vec(prop::option::of(1_u64..250), 1..4),
+        lefts in proptest::collection::vec((1_u64..250, 0_u64..80), 0..5),
+    ) {
+        let mut grant = requested(ask("alice", secs), 1000);
+        let mut least = secs;
+        for (most, by) in mosts.into_iter().zip(["bob", "carol", "dave"]) {
+            let by = PersonName::parse(by).unwrap();
+            let longer = most.is_some_and(|most| most > secs);
+            let given = grant.clone().approved_by(by, yes(&grant, most), at(1000));
+            prop_assert_eq!(given.is_err(), longer);
+            if let Ok(given) = given {
+                grant = given;
+                least = least.min(most.unwrap_or(secs));
+            }
+        }
+        if grant.counting().next().is_none() {
+            return Ok(());
+        }
+        let mut grant = grant.approve(Way::People, at(1000)).unwrap();
+        let mut now = 1000;
+        let mut end = grant.window().unwrap().not_after.unix();
+        prop_assert_eq!(end, 1000 + least);
+        for (left, later) in lefts {
+            now += later;
+            let left_over = Span::from_secs(left).unwrap();
+            if let Ok(shorter) = grant.clone().shorten(left_over, Actor::Root, at(now)) {
+                let sooner = shorter.window().unwrap().not_after.unix();
+                prop_assert!(sooner < end && sooner > now && sooner <= now + left);
+                prop_assert!(shorter.check_window().is_ok());
+                (grant, end) = (shorter, sooner);
+            }
+            prop_assert_eq!(grant.window().unwrap().not_after.unix(), end);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Approvals, Condition, LoginPattern, Member, Needed, Places, Policy, Role};
+use super::{Approvals, Condition, FactorRule, LoginPattern, Member, Needed, Places, Policy, Role};
 use crate::grant::{Ask, Permission, Terms};
 use crate::host::Host;
 use crate::name::{Login, PersonName, Place, RoleName};
@@ -69,6 +69,9 @@ pub struct Decision {
     /// What sshd holds the session to.
     #[serde(skip_serializing_if = "Restrictions::is_empty")]
     pub restrictions: Restrictions,
+    /// Which second factors it takes.
+    #[serde(skip_serializing_if = "FactorRule::is_default")]
+    pub factors: FactorRule,
     /// Whether approvers may shorten it.
     pub shorten: bool,
     /// The longest that a role that fits gives.
@@ -98,6 +101,7 @@ impl Decision {
             role: self.role.clone(),
             permissions: self.permissions.clone(),
             restrictions: self.restrictions.clone(),
+            factors: self.factors.clone(),
             shorten: self.shorten,
             policy: self.policy.clone(),
         }
@@ -139,6 +143,7 @@ pub fn decide(ask: &Ask, policy: &Policy, facts: &Facts<'_>, now: Timestamp) -> 
         role: None,
         permissions: BTreeSet::new(),
         restrictions: Restrictions::default(),
+        factors: FactorRule::default(),
         shorten: false,
         longest: None,
         ticket: None,
@@ -181,6 +186,7 @@ pub fn decide(ask: &Ask, policy: &Policy, facts: &Facts<'_>, now: Timestamp) -> 
             decision.role = Some(fit.role.name.clone());
             decision.permissions = fit.role.permissions.clone();
             decision.restrictions = fit.role.restrictions.clone();
+            decision.factors = fit.role.factors.clone();
             decision.shorten = fit.role.shorten;
             decision.reason_wanted = fit.role.reason.wanted();
             decision.ticket = fit.ticket;

@@ -39,6 +39,40 @@ pub fn difference(old: &str, new: &str) -> String {
     text
 }
 
+/// What `old` becomes by a [`difference`]; none where it is not one from there.
+pub fn apply(old: &str, diff: &str) -> Option<String> {
+    let mut rest = old.split_inclusive('\n');
+    let (mut text, mut taken, mut last) = (String::new(), 0, ' ');
+    for line in diff.split_inclusive('\n') {
+        let mark = line.chars().next()?;
+        let body = line.get(1..)?;
+        match mark {
+            '@' => {
+                let from = body.strip_prefix("@ -")?.split(',').next()?.parse::<usize>().ok()?;
+                while taken + 1 < from {
+                    text.push_str(rest.next()?);
+                    taken += 1;
+                }
+            }
+            '+' => text.push_str(body),
+            ' ' | '-' => {
+                let was = rest.next()?;
+                if was.strip_suffix('\n').unwrap_or(was) != body.strip_suffix('\n')? {
+                    return None;
+                }
+                taken += 1;
+                text.push_str(if mark == ' ' { was } else { "" });
+            }
+            '\\' if last == '+' => drop(text.pop()),
+            '\\' => {}
+            _ => return None,
+        }
+        last = mark;
+    }
+    text.extend(rest);
+    Some(text)
+}
+
 /// What goes, comes and stays, so that as much as possible stays: the longest common subsequence.
 fn changes(gone: &[&str], come: &[&str], put: &mut dyn FnMut(char, &str)) {
     let width = come.len() + 1;
@@ -78,6 +112,7 @@ fn changes(gone: &[&str], come: &[&str], put: &mut dyn FnMut(char, &str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_changed_is_shown_with_the_lines_around_it() {
@@ -92,5 +127,24 @@ mod tests {
             difference("a", "a\n"),
             "@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"
         );
+    }
+
+    #[test]
+    fn a_difference_is_none_of_another_text() {
+        let diff = difference("a\nb\n", "a\nc\n");
+        assert_eq!(apply("a\nb\n", &diff).as_deref(), Some("a\nc\n"));
+        for other in ["", "a\n", "a\nx\n"] {
+            assert_eq!(apply(other, &diff), None, "{other:?}");
+        }
+        for broken in ["x", "@@", "@@ -9,1 +9,1 @@\n", "\u{e4}"] {
+            assert_eq!(apply("a\n", broken), None, "{broken:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_difference_leads_from_the_one_to_the_other(old in "[ab@+\\\\ \n-]{0,20}", new in "[ab@+\\\\ \n-]{0,20}") {
+            prop_assert_eq!(apply(&old, &difference(&old, &new)), Some(new));
+        }
     }
 }

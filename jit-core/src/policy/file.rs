@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::{
-    Approvals, Condition, Deny, Hours, LoginPattern, Member, Needed, Pattern, Places, Policy,
-    ReasonRule, Role,
+    Approvals, Condition, Deny, FactorRule, Hours, LoginPattern, Member, Needed, Pattern, Places,
+    Policy, ReasonRule, Role,
 };
 use crate::error::{Error, Result};
+use crate::factor::Kind;
 use crate::grant::Permission;
 use crate::name::{GroupName, Login, PersonName, RoleName};
 use crate::restriction::{ForcedCommand, Network, Restrictions};
@@ -47,6 +48,7 @@ struct RawRole {
     max_active: Option<Spanned<i64>>,
     approvals: Option<Spanned<Vec<RawNeeded>>>,
     auto_approve: Option<Spanned<RawAuto>>,
+    factors: Option<Spanned<RawFactors>>,
     shorten: Option<bool>,
     source_addresses: Option<List>,
     force_command: Option<Spanned<String>>,
@@ -67,6 +69,14 @@ struct RawReason {
     pattern: Option<Spanned<String>>,
     ticket: Option<Spanned<String>>,
     hint: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFactors {
+    login: Option<List>,
+    sudo: Option<List>,
+    sudo_within: Option<Spanned<String>>,
 }
 
 /// `"always"`, or the conditions.
@@ -133,12 +143,14 @@ const KEYS: &[Keys] = &[
             "max_active",
             "approvals",
             "auto_approve",
+            "factors",
             "shorten",
             "source_addresses",
             "force_command",
             "permissions",
         ],
     },
+    Keys { table: "role.factors", keys: &["login", "sudo", "sudo_within"] },
     Keys { table: "role.reason", keys: &["required", "pattern", "ticket", "hint"] },
     Keys {
         table: "role.auto_approve",
@@ -210,6 +222,7 @@ fn role(file: &TomlFile, raw: &RawRole) -> Result<Role> {
         max_active: raw.max_active.as_ref().map(|n| small(file, n, "max_active")).transpose()?,
         approvals: approvals(file, raw)?,
         auto_approve: conditions(file, raw)?,
+        factors: factors(file, raw.factors.as_ref())?,
         shorten: raw.shorten.unwrap_or(true),
         permissions: match &raw.permissions {
             None => [Permission::Pty].into(),
@@ -263,6 +276,23 @@ fn reason(file: &TomlFile, raw: &Spanned<RawReason>) -> Result<ReasonRule> {
         // One line of plain text, as it is shown at prompts.
         hint: rule.hint.as_ref().map(|text| file.checked(text, hint)).transpose()?,
     })
+}
+
+fn factors(file: &TomlFile, raw: Option<&Spanned<RawFactors>>) -> Result<FactorRule> {
+    let Some(raw) = raw else { return Ok(FactorRule::default()) };
+    let kinds = |kinds: &Option<List>| {
+        let kinds = kinds.as_ref().map(|kinds| list(file, kinds, Kind::parse)).transpose()?;
+        Ok::<_, Error>(kinds.into_iter().flatten().collect())
+    };
+    let RawFactors { login, sudo, sudo_within } = raw.get_ref();
+    let within = sudo_within.as_ref().map(|text| file.checked(text, Span::parse)).transpose()?;
+    let rule = FactorRule { login: kinds(login)?, sudo: kinds(sudo)?, sudo_within: within };
+    if rule.is_default() {
+        return Err(file
+            .error_at(&raw.span(), "factors that ask for nothing")
+            .next(r#"Write it as { login = ["totp"], sudo_within = "15m" }, or leave it out."#));
+    }
+    Ok(rule)
 }
 
 fn hours(file: &TomlFile, raw: Option<&Spanned<String>>) -> Result<Option<Hours>> {
@@ -463,6 +493,7 @@ reason = { required = true, pattern = "^INC-[0-9]+ ", ticket = "INC-[0-9]+", hin
 hours = "Mon-Fri 08:00-18:00 Europe/Berlin"
 max_active = 2
 auto_approve = [{ members = ["@oncall"], hosts = ["risk=low"], max_duration = "30m" }]
+factors = { login = ["totp"], sudo_within = "15m" }
 shorten = false
 source_addresses = ["10.0.0.0/8"]
 force_command = "/usr/bin/backup"
@@ -490,8 +521,12 @@ force_command = "/usr/bin/backup"
             ("max_duration", "max_duratoin", ":15: `max_duratoin` is no key in [role.auto_app"),
             ("[{ members", "[{}, { members", ":15: a condition that is always met"),
             ("risk=low", "not risk=low", ":15: this says only where the role is not for"),
-            ("10.0.0.0/8", "10.0.0.1/8", ":17: `10.0.0.1/8` has bits behind its prefix"),
-            ("/usr/bin/backup", "/bin/sh -c 'x'", ":18: a forced command is an absolute path"),
+            ("[\"totp\"]", "[\"sms\"]", ":16: `sms` is no kind of factor"),
+            ("[\"totp\"]", "[]", ":16: this is an empty list"),
+            ("{ login = [\"totp\"], sudo_within = \"15m\" }", "{}", ":16: factors that ask for"),
+            ("15m", "soon", ":16: `soon` is no duration"),
+            ("10.0.0.0/8", "10.0.0.1/8", ":18: `10.0.0.1/8` has bits behind its prefix"),
+            ("/usr/bin/backup", "/bin/sh -c 'x'", ":19: a forced command is an absolute path"),
             ("auto_approve = [{", "auto_approve = 1 # [{", ":15:"),
             ("auto_approve = [{", "auto_approve = 'always' # [{", ":15: a role has approvals or"),
         ] {

@@ -110,6 +110,7 @@ fn role() -> impl Strategy<Value = Role> {
         |(members, hosts, logins, terms, (approvals, auto_approve, max_active))| {
             let (sudo, longest, lead, reason, hours) = terms;
             Role {
+                factors: FactorRule::default(),
                 name: RoleName::parse("r").unwrap(),
                 members,
                 hosts,
@@ -409,7 +410,7 @@ proptest! {
 }
 
 /// Enough to find a mistake within a second; the environment asks for more.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     option_env!("JIT_PROPERTY_CASES").and_then(|text| text.parse().ok()).unwrap_or(5_000)
 }
 

@@ -170,19 +170,19 @@ fn keys_belong_to_one_person(open: Open<'_>) {
     tx.add_identity_key(&key("bob", "SHA256:a")).unwrap();
 }
 
-fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
-    let store = open();
-    let session = |host: &str, audit_session| Session {
+/// A session of somebody's on web-1.
+pub(super) fn session(person: &str) -> Session {
+    Session {
         id: 0,
         action: Action::Login,
-        person: name("alice"),
+        person: name(person),
         login: crate::name::Login::parse("deploy").unwrap(),
         uid: 1000,
-        host: HostName::parse(host).unwrap(),
+        host: HostName::parse("web-1").unwrap(),
         anchor: Anchor {
             pid: 10,
             started: 20,
-            audit_session,
+            audit_session: None,
             scope: None,
             started_in: None,
             cgroup: None,
@@ -194,9 +194,19 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
         rhost: None,
         tty: None,
         grants: vec![],
+        factor: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,
+    }
+}
+
+fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
+    let store = open();
+    let session = |host: &str, audit_session| {
+        let session = session("alice");
+        let anchor = Anchor { audit_session, ..session.anchor.clone() };
+        Session { host: HostName::parse(host).unwrap(), anchor, ..session }
     };
     let tx = store.begin(Mode::Write).unwrap();
     let first = tx.add_session(&session("web-1", Some(5))).unwrap();
@@ -208,6 +218,8 @@ fn sessions_are_found_by_host_and_audit_session(open: Open<'_>) {
     let web1 = HostName::parse("web-1").unwrap();
     let ids = |found: Vec<Session>| found.iter().map(|s| s.id).collect::<Vec<_>>();
     assert_eq!(ids(tx.sessions(&web1).unwrap()), [first, second]);
+    let (whole, damage) = tx.sessions_and_damage(&web1).unwrap();
+    assert_eq!((ids(whole), damage.len()), (vec![first, second], 0));
     assert_eq!(ids(tx.sessions_of(&web1, 5).unwrap()), [first]);
     let mut over = tx.sessions(&web1).unwrap().remove(0);
     over.ended = Some(End { at: at(2), why: EndReason::Left });

@@ -201,6 +201,8 @@ const TAGGED: [(&str, &str); 14] = [
 
 /// The key of the one row of its table.
 const ACCEPTED: &str = "accepted";
+/// The sessions of a host that are not over.
+const GOING_ON: &str = "SELECT id, body, tag FROM session WHERE host = ?1 AND over = 0 ORDER BY id";
 
 struct SqliteTx<'a> {
     tx: Transaction<'a>,
@@ -226,11 +228,21 @@ impl SqliteTx<'_> {
         sql: &str,
         params: impl Params,
     ) -> Result<Vec<T>> {
+        self.each_row(table, sql, params)?.into_iter().collect()
+    }
+
+    /// As [`SqliteTx::rows`], with each row's own damage in its place.
+    fn each_row<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<Result<T>>> {
         let mut statement = self.tx.prepare_cached(sql).map_err(failed)?;
         let rows = statement.query_map(params, key_body_tag).map_err(failed)?;
         rows.map(|row| {
             let (key, body, tag) = row.map_err(failed)?;
-            self.open_row(table, &key, &body, &tag)
+            Ok(self.open_row(table, &key, &body, &tag))
         })
         .collect()
     }
@@ -530,8 +542,18 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn sessions(&self, host: &HostName) -> Result<Vec<Session>> {
-        let sql = "SELECT id, body, tag FROM session WHERE host = ?1 AND over = 0 ORDER BY id";
-        self.rows("session", sql, [host.as_str()])
+        self.rows("session", GOING_ON, [host.as_str()])
+    }
+
+    fn sessions_and_damage(&self, host: &HostName) -> Result<(Vec<Session>, Vec<Error>)> {
+        let (mut sessions, mut damage) = (Vec::new(), Vec::new());
+        for row in self.each_row("session", GOING_ON, [host.as_str()])? {
+            match row {
+                Ok(session) => sessions.push(session),
+                Err(error) => damage.push(error),
+            }
+        }
+        Ok((sessions, damage))
     }
 
     fn sessions_of(&self, host: &HostName, audit_session: AuditSession) -> Result<Vec<Session>> {

@@ -108,3 +108,29 @@ fn a_log_that_was_cut_off_is_noticed() {
     rusqlite::Connection::open(database).unwrap().execute_batch(cut).unwrap();
     wait_until("it says so", || ground.service_log().contains("the audit log ends at record 1"));
 }
+
+#[test]
+fn a_place_in_the_log_that_somebody_edited_skips_nothing_and_is_noticed() {
+    let receiver = Receiver::start(|_| status("200 OK"));
+    let mut ground = Ground::new();
+    ground.pager(&receiver.url(), "");
+    ground.start();
+    let record = ground.event("INC-1 one");
+    ground.wait_told("pager", &record);
+    ground.kill();
+    let store = rusqlite::Connection::open(ground.file("state/jit.db")).unwrap();
+    let body = || store.query_row("SELECT body FROM hook", [], |row| row.get::<_, String>(0));
+    let before = body().unwrap();
+    store.execute("UPDATE hook SET body = json_set(body, '$.after', 999)", []).unwrap();
+    ground.event("INC-1 two, which nobody should hear of");
+    ground.start_anyhow();
+    let named = "the stored hook pager was damaged or edited by hand";
+    wait_until("it says so", || ground.service_log().contains(named));
+    assert_eq!(receiver.sent().len(), 1);
+    assert_eq!(ground.authority.check_store().unwrap_err().what(), named);
+    // Put right, all goes on where it was.
+    store.execute("UPDATE hook SET body = ?1", [before]).unwrap();
+    ground.kill();
+    ground.start();
+    assert_eq!(receiver.wait(2)[1].reason(), "INC-1 two, which nobody should hear of");
+}

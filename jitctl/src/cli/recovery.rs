@@ -8,8 +8,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It is made while everything runs, and looked through before it counts. It holds the store, the
-configuration, the policy, the public CA keys and the master key: whoever has such a file can
-read every secret in it. Keep it offline; or keep the key apart, with --without-master-key.
+configuration, the policy, the public CA keys, the hooks with their secrets and the master key:
+whoever has such a file can read every secret in it. Keep it offline; or keep the key apart, with
+--without-master-key.
 
 Examples:
   jitctl backup /media/usb/web-1.tar

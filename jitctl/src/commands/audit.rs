@@ -1,21 +1,26 @@
 //! `jitctl audit` and `jitctl clock`: the log, and the clock it goes by.
 
-use jit_core::audit::{Record, hex};
+use std::io::{IsTerminal, stdout};
+
+use jit_core::audit::{Record, Wanted, hex};
+use jit_core::authority::Which;
+use jit_core::policy::Retold;
 use jit_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use super::Desk;
-use crate::cli::{Audit, Clock};
-use crate::output::{Exit, count, cut, table};
+use crate::cli::{Audit, AuditShow, Clock};
+use crate::output::{Exit, count, cut, facts, joined, table};
 
-/// Characters of a record's detail that a line shows; `--json` shows all.
+/// Characters of a record's detail that a line on a terminal shows.
 const DETAIL: usize = 100;
 
 /// Runs `jitctl audit`.
 pub fn run(desk: &Desk, command: &Audit) -> Result<Exit> {
     match command {
-        Audit::Show { limit } => show(desk, *limit),
+        Audit::Show(wanted) => show(desk, wanted),
         Audit::Verify => verify(desk),
+        Audit::Explain { what } => explain(desk, what),
     }
 }
 
@@ -28,9 +33,12 @@ pub fn clock(desk: &Desk, command: &Clock) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn show(desk: &Desk, limit: u32) -> Result<Exit> {
+fn show(desk: &Desk, show: &AuditShow) -> Result<Exit> {
     let Desk { authority, output } = desk;
-    let records = authority.last_records(limit)?;
+    let AuditShow { limit, person, action, grant, since, until, wide } = show.clone();
+    let wanted = Wanted { person, action, grant, since, until };
+    let records = authority.last_records_of(&wanted, limit)?;
+    let most = if wide || !stdout().is_terminal() { usize::MAX } else { DETAIL };
     let rows = records.iter().map(|record| {
         vec![
             record.sequence.to_string(),
@@ -39,7 +47,7 @@ fn show(desk: &Desk, limit: u32) -> Result<Exit> {
             record.action.clone(),
             record.object.clone(),
             record.outcome.to_string(),
-            cut(&in_words(&detail(record)), DETAIL),
+            cut(&in_words(&detail(record)), most),
         ]
     });
     let heads = ["NO", "TIME", "ACTOR", "ACTION", "OBJECT", "OUTCOME", "DETAIL"];
@@ -66,6 +74,69 @@ fn verify(desk: &Desk) -> Result<Exit> {
     );
     output.answer(text, || json!({ "records": state.records, "head": head }))?;
     Ok(Exit::Done)
+}
+
+fn explain(desk: &Desk, which: &Which) -> Result<Exit> {
+    let told = desk.authority.retell(which)?;
+    let text: Vec<_> = told.iter().map(retold).collect();
+    desk.output.answer(text.join("\n"), || json!(told))?;
+    let all_agree = told.iter().all(|one| one.agrees);
+    Ok(if all_agree { Exit::Done } else { Exit::Failed })
+}
+
+/// One decision: what was asked for, by which rule, facts and policy it was decided.
+fn retold(one: &Retold) -> String {
+    let (decision, known) = (&one.decision, &one.facts);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let people = |list: &Value| {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        joined(list.iter().map(person), ", ")
+    };
+    let mut lines = vec![("record", one.record.to_string())];
+    let ask = &one.ask;
+    let sudo = if ask.sudo { " with sudo" } else { "" };
+    lines.push(("asked", format!("{}@{}{sudo}, {}", ask.login, ask.place, ask.duration)));
+    lines.push(("reason", ask.reason.to_string()));
+    lines.push(("person", person(&known["requester"])));
+    lines.push(("decided at", text(&known["now"])));
+    lines.push(("approved by", people(&known["approvers"])));
+    let held = known["held"].as_object();
+    let held = held.into_iter().flatten().map(|(role, count)| format!("{count} by {role}"));
+    lines.push(("held then", joined(held, ", ")));
+    lines.push(("verdict", verdict(&decision["verdict"])));
+    lines.push(("by the role", decision["role"].as_str().unwrap_or("none").to_owned()));
+    for rule in decision["considered"].as_array().into_iter().flatten() {
+        lines.push(("considered", format!("{} {}", text(&rule["role"]), text(&rule["finding"]))));
+    }
+    let since = one.in_force_since;
+    lines.push(("policy", format!("{}, in force since record {since}", one.policy)));
+    let again = if one.agrees { "the same comes out" } else { "ANOTHER DECISION COMES OUT" };
+    lines.push(("decided again", again.to_owned()));
+    facts(&lines)
+}
+
+/// Yes, not yet or no, and why.
+fn verdict(value: &Value) -> String {
+    if let Some(why) = value["deny"]["why"].as_str() {
+        return format!("no: {why}");
+    }
+    match value["pending"]["missing"].as_array() {
+        Some(missing) => {
+            let needed = |one: &Value| {
+                format!("{} of {}", one["count"], one["from"].as_str().unwrap_or_default())
+            };
+            format!("not yet, missing: {}", joined(missing.iter().map(needed), ", "))
+        }
+        None => "yes".to_owned(),
+    }
+}
+
+/// `alice (dev, oncall)`.
+fn person(value: &Value) -> String {
+    let groups = value["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let groups = joined(groups.iter().filter_map(Value::as_str), ", ");
+    let suspended = if value["suspended"] == true { ", suspended" } else { "" };
+    format!("{} ({groups}{suspended})", value["name"].as_str().unwrap_or_default())
 }
 
 /// The detail as the object it is; what is none is shown as it stands.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jit_core::audit::hex;
 use jit_core::authority;
+use jit_core::hook::Hooks;
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result, rootfile};
 use serde_json::json;
@@ -13,6 +14,7 @@ use serde_json::json;
 use super::Desk;
 use crate::archive::{Member, Writer};
 use crate::cli::Backup;
+use crate::hooksecrets;
 use crate::output::{Exit, count};
 use crate::place;
 use crate::scratch::Scratch;
@@ -94,6 +96,18 @@ fn write(
     ];
     for member in [Member::UserCa, Member::HostCa] {
         texts.push((member, optional(&path.with_file_name(member.name()))?));
+    }
+    let hooks = optional(&config.hooks_file)?;
+    if let Some(text) = &hooks {
+        // What can't be read as hooks is taken along as it is; it names no secrets.
+        let hooks = Hooks::parse(&config.hooks_file, text).unwrap_or_default();
+        let secrets = hooksecrets::sealed(&hooks, authority.vault())?;
+        texts.push((Member::Hooks, Some(text.clone())));
+        if !secrets.is_empty() {
+            let json = serde_json::to_string(&secrets)
+                .map_err(|e| Error::unavailable(format!("the secrets can't be written: {e}")))?;
+            texts.push((Member::HookSecrets, Some(json)));
+        }
     }
     for (member, text) in texts {
         if let Some(text) = text {

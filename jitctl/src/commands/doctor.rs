@@ -64,22 +64,29 @@ fn examine(path: &Path, report: &mut Report) {
         |policy| {
             format!("policy {} is sound, version {}", config.policy_file.display(), policy.version)
         },
-        "Without it every login is denied.",
+        "Without one that is good, or was, every login is denied.",
     );
     checks::configured(&config, report);
-    let authority = vault.is_some().then(|| open(&config, report)).flatten();
-    if let Some(authority) = &authority {
+    let opened = vault.is_some().then(|| open(&config, report)).flatten();
+    // One cause is one failure: what stands in a store that is damaged is not looked at.
+    let sound = opened.as_ref().filter(|authority| checks::is_undamaged(authority, report));
+    if let Some(authority) = sound {
         checks::stored(authority, report);
         checks::people(authority, report);
         match &policy {
             Some(policy) => checks::policy(authority, policy, report),
             None => checks::stand_in(authority, report),
         }
+    } else {
+        report.not_checked("grants, the log, the clock, break-glass codes, CA keys, people, hosts");
     }
-    hooks::examine(&config, path, authority.as_ref(), report);
+    if let Some(authority) = &opened {
+        checks::keeper(authority, report);
+    }
+    hooks::examine(&config, path, sound, report);
     if path == Path::new(DEFAULT_PATH) {
-        let (authority, policy) = (authority.as_ref(), policy.as_ref());
-        host::Host { config: &config, path, authority, policy }.examine(report);
+        let policy = policy.as_ref();
+        host::Host { config: &config, path, authority: sound, policy }.examine(report);
     } else {
         report.ok(format!(
             "sshd, PAM, sudo and systemd are not looked at: they go by {DEFAULT_PATH}"
@@ -97,7 +104,7 @@ pub fn foresee(
 ) -> Vec<Error> {
     let policy = authority.policy().ok();
     let (config, path) = (authority.config(), Path::new(DEFAULT_PATH));
-    let host = host::Host { config, path, authority: Some(authority), policy: policy.as_ref() };
+    let host = host::Host { config, path, authority: Some(authority), policy: policy.as_deref() };
     let mut report = Report::default();
     host.judge(sshd_config, services, read, &mut report);
     report.failures()

@@ -5,7 +5,7 @@ use jit_core::grant::Actor;
 use jit_core::host::Host;
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, no_longer_given};
 use crate::cli::Host as Command;
 use crate::output::{Exit, facts, joined, table};
 
@@ -15,9 +15,17 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
     match command {
         Command::Add { name, labels } => {
             let labels = labels.iter().cloned().collect();
-            let host = authority.put_host(&Actor::Root, name, &labels)?;
-            let text = format!("Host {name} is enrolled; labels: {}.", joined(&host.labels, " "));
-            output.answer(text, || for_programs(&host))?;
+            let (host, ended) = authority.put_host(&Actor::Root, name, &labels)?;
+            let text = format!(
+                "Host {name} is enrolled; labels: {}.{}",
+                joined(&host.labels, " "),
+                no_longer_given(&ended)
+            );
+            output.answer(text, || {
+                let mut value = for_programs(&host);
+                value["grants_ended"] = json!(ended);
+                value
+            })?;
         }
         // Works on every line to an authority.
         Command::Invite { .. } => {}

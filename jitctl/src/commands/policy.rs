@@ -36,7 +36,7 @@ pub fn run(config: &Path, command: &Command, output: Output) -> Result<Exit> {
 
 fn test(config: &Path, file: &Path, policy: Option<&Path>, output: Output) -> Result<Exit> {
     let policy = match policy {
-        Some(path) => Policy::parse(path, &draft(path)?)?,
+        Some(path) => Policy::parse(path, &draft(path)?)?.into(),
         None => open(config)?.policy()?,
     };
     let enrolled = || {

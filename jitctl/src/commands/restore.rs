@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jit_core::audit::hex;
 use jit_core::authority::{self, Authority, Restored};
 use jit_core::config::Config;
+use jit_core::hook::Hooks;
 use jit_core::policy::Policy;
 use jit_core::seal::Vault;
 use jit_core::secret::{SecretText, equal};
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use super::PROCESS;
 use crate::archive::{Archive, Member, copy_file};
 use crate::cli::Restore;
+use crate::hooksecrets::{self, Sealed};
 use crate::output::{Exit, Output, count, joined};
 use crate::place::{self, Readers};
 use crate::scratch::Scratch;
@@ -41,7 +43,9 @@ pub fn run(path: &Path, restore: &Restore, output: Output) -> Result<Exit> {
     copy_file(&restore.file, &copy)?;
     let archive = Archive::open(&copy)?;
     let key = Key::of(&archive, &config, &scratch, restore.replace)?;
-    archive.check_seal(&Vault::open_file(&key.file)?)?;
+    let vault = Vault::open_file(&key.file)?;
+    archive.check_seal(&vault)?;
+    let secrets = hook_secrets(&config, &archive, &vault)?;
     if archive.text(Member::Config)? != text {
         return Err(Error::tampered("the backup was changed while it was read"));
     }
@@ -62,6 +66,10 @@ pub fn run(path: &Path, restore: &Restore, output: Output) -> Result<Exit> {
     for member in [Member::UserCa, Member::HostCa] {
         placed.keep(&path.with_file_name(member.name()), member, &archive, true)?;
     }
+    placed.keep(&config.hooks_file, Member::Hooks, &archive, false)?;
+    for (file, secret) in &secrets {
+        placed.keep_text(file, secret.expose(), Readers::Root, false)?;
+    }
     placed.store(&scratch.file(Member::Store.name()), &config)?;
     let answer = Answer { path, backup, restored, placed, kept: restore.keep_grants };
     output.answer(answer.text(), || answer.json())?;
@@ -78,6 +86,23 @@ fn configuration(path: &Path, archive: &Archive) -> Result<(Config, Option<Strin
         })?,
     };
     Ok((config, text))
+}
+
+/// The secrets of the webhooks in the backup, by their files.
+fn hook_secrets(
+    config: &Config,
+    archive: &Archive,
+    vault: &Vault,
+) -> Result<Vec<(PathBuf, SecretText)>> {
+    let (Some(hooks), Some(sealed)) =
+        (archive.text(Member::Hooks)?, archive.text(Member::HookSecrets)?)
+    else {
+        return Ok(Vec::new());
+    };
+    let hooks = Hooks::parse(&config.hooks_file, &hooks)?;
+    let sealed: Sealed = serde_json::from_str(&sealed)
+        .map_err(|_| Error::tampered("the secrets of hooks in the backup can't be read"))?;
+    hooksecrets::opened(&hooks, &sealed, vault)
 }
 
 /// Checks the store that was unpacked, and takes from it what must not count again.
@@ -190,19 +215,33 @@ impl Placed {
     /// that of the backup is then put beside it.
     fn keep(&mut self, path: &Path, of: Member, archive: &Archive, give_way: bool) -> Result<()> {
         let Some(text) = archive.text(of)? else { return Ok(()) };
+        // The address of a webhook may hold a secret.
+        let readers = if of == Member::Hooks { Readers::Root } else { Readers::All };
+        self.keep_text(path, &text, readers, give_way)
+    }
+
+    /// The same of a text.
+    fn keep_text(
+        &mut self,
+        path: &Path,
+        text: &str,
+        readers: Readers,
+        give_way: bool,
+    ) -> Result<()> {
         let there = path.symlink_metadata().is_ok();
-        if there && std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        let same = |old: Vec<u8>| equal(&old, text.as_bytes());
+        if there && std::fs::read(path).is_ok_and(same) {
             return Ok(());
         }
         if there && !give_way {
             let beside =
                 place::with_ending(path, &format!(".from-backup-{}", place::stamp(self.now)));
-            place::put(&beside, &text, Readers::All)?;
+            place::put(&beside, text, readers)?;
             self.done.push(format!("{} beside the one that is there", beside.display()));
             return Ok(());
         }
         self.aside(path)?;
-        place::put(path, &text, Readers::All)?;
+        place::put(path, text, readers)?;
         self.done.push(path.display().to_string());
         Ok(())
     }

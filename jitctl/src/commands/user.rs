@@ -11,7 +11,7 @@ use jit_core::store::GrantFilter;
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, no_longer_given};
 use crate::cli::{KeyChange, User as Command};
 use crate::grants;
 use crate::output::{Exit, facts, joined, table};
@@ -66,9 +66,11 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
         Command::Group { name, add, remove } => {
             let add = add.iter().cloned().collect();
             let remove = remove.iter().cloned().collect();
-            let person = authority.change_groups(root, name, &add, &remove)?;
-            let text = format!("{name} is in: {}.", joined(&person.groups, " "));
-            output.answer(text, || json!({ "name": name, "groups": person.groups }))?;
+            let (person, ended) = authority.change_groups(root, name, &add, &remove)?;
+            let groups = &person.groups;
+            let text = format!("{name} is in: {}.{}", joined(groups, " "), no_longer_given(&ended));
+            let json = || json!({ "name": name, "groups": groups, "grants_ended": ended });
+            output.answer(text, json)?;
         }
     }
     Ok(Exit::Done)

@@ -116,3 +116,38 @@ fn a_request_is_edited_and_a_grant_shortened_by_whose_it_is_to_do() {
     desk.run(&["show", &id]).code(0).says("shortened");
     desk.run(&["edit", &id, "--for", "5m"]).code(1).says("is active and can't be edited");
 }
+
+#[test]
+fn each_type_of_key_that_ssh_keygen_makes_approves_and_weak_ones_do_not() {
+    let desk = Desk::new();
+    let types = [
+        ("ecdsa", "256"),
+        ("ecdsa", "384"),
+        ("ecdsa", "521"),
+        ("rsa", "2048"),
+        ("rsa", "3072"),
+        ("rsa", "4096"),
+    ];
+    let make = |name: &str, kind: &str, bits: &str| {
+        let file = desk.text(name);
+        let arguments = ["-q", "-t", kind, "-b", bits, "-N", "", "-C", name, "-f", &file];
+        assert!(Command::new("ssh-keygen").args(arguments).status().unwrap().success());
+        desk.run(&["user", "key", "bob", "--add", &format!("{file}.pub")])
+    };
+    for (kind, bits) in types {
+        let name = format!("{kind}{bits}");
+        make(&name, kind, bits).code(0);
+        let id = desk.request("deploy@web-1");
+        let approve =
+            |file: &str| desk.run(&["approve", &id, "--as", "bob", "--signature", file, "--json"]);
+        let first = sign(&desk, &name, "jit-approval@v1", &id, &[]);
+        desk.run(&["edit", &id, "--for", "20m"]).code(0);
+        approve(&first).code(1).says("not over this");
+        let second = sign(&desk, &name, "jit-approval@v1", &id, &[]);
+        let said = approve(&second).code(0).json();
+        assert_eq!(said["approvals"][0]["proved_by"], "signature", "{name}");
+        // Over the same text by a key that is nobody's any more.
+        desk.run(&["doctor"]).says("every grant in force is what was approved");
+    }
+    make("weak", "rsa", "1024").code(2).says("too weak");
+}

@@ -149,3 +149,33 @@ fn a_grant_for_programs_has_what_was_promised() {
     assert_eq!(log[0]["detail"]["past_policy"], true);
     assert!(log[0]["time"].as_str().unwrap().ends_with('Z'));
 }
+
+#[test]
+fn the_log_is_looked_through_by_person_action_grant_and_time() {
+    let desk = Desk::new();
+    let (_, codes) = enrol(&desk, "bob");
+    let (first, second) = (desk.request("web-1"), desk.request("deploy@web-1"));
+    desk.type_in(&["approve", &first, "--as", "bob"], &codes[0]).code(0);
+    let show = |more: &[&str]| {
+        let said = desk.run(&[&["audit", "show", "--json"], more].concat()).code(0).json();
+        let records = said.as_array().unwrap().clone();
+        let actions = records.iter().map(|one| one["action"].as_str().unwrap().to_owned());
+        actions.collect::<Vec<_>>()
+    };
+    assert_eq!(show(&["--grant", &second]), ["grant.request"]);
+    let firsts = show(&["--grant", &first]);
+    assert_eq!(
+        (firsts.first().unwrap().as_str(), firsts.last().unwrap().as_str()),
+        ("grant.request", "grant.approve")
+    );
+    assert_eq!(show(&["--action", "grant.request"]).len(), 2);
+    assert_eq!(show(&["--action", "grant.*", "--limit", "1"]), ["grant.approve"]);
+    assert!(show(&["--person", "bob"]).iter().any(|action| action == "person.add"));
+    assert!(show(&["--person", "carol", "--action", "grant.*"]).is_empty());
+    assert!(show(&["--until", "2020-01-01T00:00:00Z"]).is_empty());
+    assert_eq!(show(&["--since", "2020-01-01T00:00:00Z"]), show(&[]));
+    desk.run(&["audit", "show", "--action", "grants"]).code(2).says("names no events");
+    // A pipe gets all of it.
+    let said = desk.run(&["audit", "show", "--grant", &first]).code(0);
+    assert!(!said.out.contains('…') && said.out.lines().any(|line| line.len() > 250), "{said:#?}");
+}

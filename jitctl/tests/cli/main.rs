@@ -12,6 +12,7 @@ mod desk;
 mod enrolment;
 mod hooks;
 mod hostile;
+mod races;
 mod recovery;
 mod remote;
 mod trouble;

@@ -48,12 +48,12 @@ fn grant(desk: &Desk) -> String {
     desk.run(&line).code(0).json()["id"].as_str().unwrap().to_owned()
 }
 
-fn state(desk: &Desk, id: &str) -> String {
+pub fn state(desk: &Desk, id: &str) -> String {
     desk.run(&["show", id, "--json"]).code(0).json()["state"].as_str().unwrap().to_owned()
 }
 
 /// New recovery codes of `name`.
-fn codes(desk: &Desk, name: &str) -> Vec<String> {
+pub fn codes(desk: &Desk, name: &str) -> Vec<String> {
     let said = desk.run(&["mfa", "codes", name, "--json"]).code(0).json();
     let codes = said["recovery_codes"].as_array().unwrap();
     codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()
@@ -248,4 +248,53 @@ fn what_could_not_be_restored_is_not_backed_up() {
     std::fs::write(desk.file("kept"), "mine").unwrap();
     desk.run(&["backup", &desk.text("kept")]).code(1).says("never overwritten");
     assert_eq!(std::fs::read_to_string(desk.file("kept")).unwrap(), "mine");
+}
+
+#[test]
+fn hooks_and_their_secrets_come_along_and_are_sealed_where_the_key_is_kept_apart() {
+    let desk = Desk::new();
+    let secret = "0123456789abcdef0123456789abcdef\n";
+    let (pager, chat) = (desk.file("secrets/pager.secret"), desk.file("chat.secret"));
+    std::fs::create_dir(desk.file("secrets")).unwrap();
+    std::fs::write(&pager, secret).unwrap();
+    std::fs::set_permissions(&pager, PermissionsExt::from_mode(0o600)).unwrap();
+    let hook = |name: &str, file: &Path| {
+        format!(
+            "[[webhook]]\nname = '{name}'\nurl = 'https://hooks.example/T0KEN'\n\
+             secret_file = '{}'\nevents = ['grant.*']\n",
+            file.display()
+        )
+    };
+    // The secret of the other one is not there yet.
+    let hooks = hook("pager", &pager) + &hook("chat", &chat);
+    let place = desk.file("hooks.toml");
+    std::fs::write(&place, &hooks).unwrap();
+    let (_dir, file, _) = backed_up(&desk, &["--without-master-key"]);
+    let bytes = std::fs::read(&file).unwrap();
+    let inside = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(inside("T0KEN") && !inside(secret.trim()), "a secret is in it as it is");
+
+    let key = std::fs::read(desk.file("master.key")).unwrap();
+    wiped(&desk);
+    std::fs::remove_file(&place).unwrap();
+    std::fs::remove_dir_all(desk.file("secrets")).unwrap();
+    std::fs::write(desk.file("master.key"), &key).unwrap();
+    std::fs::set_permissions(desk.file("master.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    desk.run(&["restore", &file]).code(0).says("hooks.toml").says("pager.secret");
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), hooks);
+    assert_eq!(std::fs::read_to_string(&pager).unwrap(), secret);
+    assert_eq!((mode(&place), mode(&pager)), (0o600, 0o600));
+    assert!(!chat.exists());
+
+    // Those that are there are newer, and stay.
+    std::fs::write(&pager, "fedcba9876543210fedcba9876543210\n").unwrap();
+    desk.run(&["restore", &file, "--replace"]).code(0).says("pager.secret.from-backup-");
+    assert!(std::fs::read_to_string(&pager).unwrap().starts_with("fedc"));
+    let beside = names(&desk, "secrets");
+    let beside = beside.iter().find(|name| name.contains("from-backup")).unwrap();
+    assert_eq!(mode(&desk.file(&format!("secrets/{beside}"))), 0o600);
+
+    // One that others can read is no secret, and says so.
+    std::fs::set_permissions(&pager, PermissionsExt::from_mode(0o644)).unwrap();
+    desk.run(&["backup", &desk.text("b.tar")]).code(1).says("pager.secret").says("chmod go-rwx");
 }

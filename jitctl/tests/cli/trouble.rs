@@ -103,6 +103,34 @@ fn a_store_that_is_no_database_is_out_of_reach() {
 }
 
 #[test]
+fn a_damaged_store_is_one_failure_that_says_restore_and_the_rest_is_not_checked() {
+    let damages: [fn(&Desk); 3] = [
+        |desk| {
+            let store = desk.file("state/jit.db");
+            let mut bytes = std::fs::read(&store).unwrap();
+            // All but the first page, on which the schema stands.
+            bytes[4096..].fill(0xa5);
+            std::fs::write(&store, bytes).unwrap();
+        },
+        |desk| std::fs::write(desk.file("state/jit.db"), "no database".repeat(2000)).unwrap(),
+        |desk| {
+            let store = rusqlite::Connection::open(desk.file("state/jit.db")).unwrap();
+            store.execute("UPDATE host SET body = replace(body, 'web-1', 'web-9')", []).unwrap();
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let desk = Desk::new();
+        damage(&desk);
+        let said = desk.run(&["doctor"]).code(1).says("jitctl restore FILE --replace");
+        let said = said.says("skip  not checked: grants, the log, the clock");
+        let fails: Vec<_> = said.out.lines().filter(|line| line.starts_with("fail  ")).collect();
+        let of_store = fails.iter().filter(|line| !line.contains("jitd does not run")).count();
+        assert_eq!(of_store, 1, "{number}: {fails:#?}");
+        assert!(!said.out.contains("jitctl host add"), "wrong advice: {said:#?}");
+    }
+}
+
+#[test]
 fn an_edited_log_does_not_verify() {
     let desk = Desk::new();
     let whole = desk.run(&["audit", "verify", "--json"]).code(0).json();

@@ -61,12 +61,6 @@ fn mishaps(i: &Instance) -> Vec<Mishap> {
             "policy.toml",
         ),
         new(
-            "policy with an unknown key",
-            file("policy.toml"),
-            |f| append(f, "\n[[role]]\nnmae = \"x\"\n"),
-            "nmae",
-        ),
-        new(
             "master key missing",
             file("master.key"),
             |f| Ok(std::fs::remove_file(f)?),

@@ -107,6 +107,17 @@ fn a_signature_whose_key_is_gone_issues_no_certificate() {
 }
 
 #[test]
+fn a_yes_of_somebody_who_was_removed_since_issues_no_certificate() {
+    let desk = Desk::new();
+    let asked = desk.authority.request(&new("alice", 600)).unwrap();
+    let _ = desk.approve(asked.id(), "bob").unwrap();
+    issue(&desk, &asked).unwrap();
+    desk.authority.remove_person(&Actor::Root, &person("bob")).unwrap();
+    let error = issue(&desk, &asked).unwrap_err();
+    assert!(error.what().contains("is nobody any more"), "{error}");
+}
+
+#[test]
 fn a_code_proves_a_yes_to_one_request_by_one_person() {
     let desk = Desk::new();
     let asked = desk.authority.request(&new("alice", 600)).unwrap();

@@ -258,6 +258,44 @@ fn a_withdrawal_that_races_the_last_approval_counts_or_is_told() {
 }
 
 #[test]
+fn the_last_two_yeses_at_once_both_count_and_open_one_window() {
+    let desk = Desk::new();
+    two_leads(&desk);
+    for _ in 0..20 {
+        let asked = desk.authority.request(&new("alice", 600)).unwrap();
+        let id = asked.id();
+        let (bobs, carols) = (
+            yes(&desk.authority, &asked, "bob", None),
+            yes(&desk.authority, &asked, "carol", None),
+        );
+        // bob is at two keyboards: one person, however often they say it.
+        let again = yes(&desk.authority, &asked, "bob", None);
+        let results = race(
+            &desk,
+            &[
+                &|a| a.approve(id, &person("bob"), &bobs).map(drop),
+                &|a| a.approve(id, &person("bob"), &again).map(drop),
+                &|a| a.approve(id, &person("carol"), &carols).map(drop),
+            ],
+        );
+        assert!(results[2].is_ok(), "{:?}", results[2]);
+        let lost: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        assert_eq!(lost.len(), 1, "{results:?}");
+        let told = ["bob has approved", "is active and can't be approved"];
+        assert!(told.iter().any(|text| lost[0].what().contains(text)), "{}", lost[0]);
+        let (grant, _) = desk.authority.grant(id).unwrap();
+        assert_eq!((grant.counting().count(), grant.window().is_some()), (2, true));
+        let opened = records(&desk)
+            .iter()
+            .filter(|record| record.action == "grant.approve" && record.object == id.as_str())
+            .filter(|record| record.detail.contains("\"is\":\"approved\""))
+            .count();
+        assert_eq!(opened, 1);
+    }
+    desk.authority.verify_log().unwrap();
+}
+
+#[test]
 fn deciding_races_lapsing_and_one_of_them_is_so() {
     let desk = Desk::new();
     for round in 0..20 {

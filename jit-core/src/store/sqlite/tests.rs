@@ -100,6 +100,25 @@ fn a_column_moved_to_another_person_gives_them_nothing() {
 }
 
 #[test]
+fn an_edited_session_hides_no_other_and_is_told() {
+    let dir = private_dir();
+    let path = dir.path().join("jit.db");
+    let store = open(&path);
+    let tx = store.begin(Mode::Write).unwrap();
+    let session = crate::store::conformance::session("alice");
+    let (first, second) = (tx.add_session(&session).unwrap(), tx.add_session(&session).unwrap());
+    tx.commit().unwrap();
+    let edit =
+        format!("UPDATE session SET body = replace(body, 'alice', 'bob') WHERE id = {first}");
+    Connection::open(&path).unwrap().execute_batch(&edit).unwrap();
+    let tx = store.begin(Mode::Read).unwrap();
+    assert_eq!(tx.sessions(&session.host).unwrap_err().kind(), Kind::Tampered);
+    let (read, damage) = tx.sessions_and_damage(&session.host).unwrap();
+    assert_eq!(read.iter().map(|session| session.id).collect::<Vec<_>>(), [second]);
+    assert!(damage[0].what().contains(&format!("session {first}")), "{damage:?}");
+}
+
+#[test]
 fn a_store_that_is_no_database_or_cut_off_is_an_error_that_says_how_to_restore() {
     let dir = private_dir();
     let path = dir.path().join("jit.db");

@@ -7,6 +7,7 @@ use jit_core::authority::Authority;
 use jit_core::config::{Config, SecondFactor};
 use jit_core::policy::Policy;
 use jit_core::store::CaKind;
+use jit_core::{Kind, Result};
 
 use super::report::Report;
 use crate::commands::policy::doubts;
@@ -45,20 +46,35 @@ pub fn configured(config: &Config, report: &mut Report) {
     }
 }
 
-/// The store, the log and what this host needs of them.
+/// Whether the store is what we wrote.
+pub fn is_undamaged(authority: &Authority, report: &mut Report) -> bool {
+    report
+        .check(
+            heard(authority, authority.check_store()),
+            |()| "the store is undamaged".into(),
+            "What is damaged lets nobody in; what else was edited, nobody knows.",
+        )
+        .is_some()
+}
+
+/// That somebody edited what is stored is for syslog, too: whoever reads that need not be who asks.
+fn heard<T>(authority: &Authority, result: Result<T>) -> Result<T> {
+    result.inspect_err(|error| {
+        if error.kind() == Kind::Tampered {
+            authority.syslog().trouble(&format!("doctor: {error}"));
+        }
+    })
+}
+
+/// What an undamaged store says: the grants, the log, and what this host needs of them.
 pub fn stored(authority: &Authority, report: &mut Report) {
     report.check(
-        authority.check_store(),
-        |()| "the store is undamaged".into(),
-        "What is damaged may be grants or the log.",
-    );
-    report.check(
-        authority.check_grants(),
+        heard(authority, authority.check_grants()),
         |()| "every grant in force is what was approved".into(),
         "It may have been written into the store, or whoever approved it lost their key since.",
     );
     report.check(
-        authority.verify_log(),
+        heard(authority, authority.verify_log()),
         |state| {
             let head = state.head.as_ref().map_or_else(|| "-".into(), |head| hex(&head.hash));
             format!("the log is whole: {}, head {head:.16}…", count(state.records, "record"))
@@ -78,15 +94,6 @@ pub fn stored(authority: &Authority, report: &mut Report) {
         },
         "Nobody gets into a host that is not enrolled.",
     );
-    if authority.keeper_runs() {
-        report.ok("jitd runs".into());
-    } else {
-        report.fail(
-            "jitd does not run".into(),
-            "No session is opened that nobody could end, and open ones go on.",
-            "systemctl start jitd",
-        );
-    }
     break_glass(authority, report);
     for kind in [CaKind::User, CaKind::Host] {
         let why = "Without it no certificate can be signed; logins by key work.";
@@ -99,6 +106,19 @@ pub fn stored(authority: &Authority, report: &mut Report) {
                 report.check(Err::<(), _>(error), |()| String::new(), why);
             }
         }
+    }
+}
+
+/// Whether somebody ends sessions.
+pub fn keeper(authority: &Authority, report: &mut Report) {
+    if authority.keeper_runs() {
+        report.ok("jitd runs".into());
+    } else {
+        report.fail(
+            "jitd does not run".into(),
+            "No session is opened that nobody could end, and open ones go on.",
+            "systemctl start jitd",
+        );
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Level {
     Warn,
     /// This is wrong.
     Fail,
+    /// This could not be looked at, for a reason that stands as a failure of its own.
+    Skip,
 }
 
 impl Level {
@@ -22,6 +24,7 @@ impl Level {
             Level::Ok => "ok",
             Level::Warn => "warn",
             Level::Fail => "fail",
+            Level::Skip => "skip",
         }
     }
 }
@@ -87,6 +90,12 @@ impl Report {
         self.0.push(Finding::fail(found, why, mend));
     }
 
+    /// This could not be looked at, because of what failed above.
+    pub fn not_checked(&mut self, what: &str) {
+        let found = format!("not checked: {what}");
+        self.0.push(Finding { level: Level::Skip, found, why: "", mend: None });
+    }
+
     /// Passes the value on; an error is a failed check, which says itself how it is mended.
     pub fn check<T>(
         &mut self,
@@ -129,7 +138,7 @@ impl Report {
         let mut text = String::new();
         for check in &self.0 {
             text.push_str(&format!("{:<4}  {}\n", check.level.word(), safe_line(&check.found)));
-            if check.level != Level::Ok {
+            if !matches!(check.level, Level::Ok | Level::Skip) {
                 text.push_str(&format!("      {}\n", check.why));
                 if let Some(mend) = &check.mend {
                     text.push_str(&format!("      -> {}\n", safe_line(mend)));

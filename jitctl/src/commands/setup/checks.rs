@@ -282,7 +282,7 @@ impl Checks {
 /// The first of `people` whose key sshd will be given, and for which account.
 fn entrant(authority: &Authority, people: &[PersonName]) -> Result<Option<(PersonName, Login)>> {
     let own = |person: &PersonName| Login::parse(person.as_str()).ok();
-    let named = authority.policy()?.roles.into_iter().flat_map(|role| role.logins);
+    let named = authority.policy()?.roles.clone().into_iter().flat_map(|role| role.logins);
     let named: Vec<Login> =
         named.filter_map(|pattern| Login::parse(&pattern.to_string()).ok()).collect();
     for person in people {
