@@ -180,6 +180,22 @@ Examples:
     },
 }
 
+impl Command {
+    /// Who acts, where `--as` says so or it is whoever logged in.
+    pub fn acts(&self) -> Option<&PersonName> {
+        match self {
+            Command::Inbox(inbox) => Some(&inbox.person),
+            Command::Approve(approve) => Some(&approve.person),
+            Command::Withdraw(withdraw) => Some(&withdraw.person),
+            Command::Edit(edit) => edit.person.as_ref(),
+            Command::Deny(deny) => deny.person.as_ref(),
+            Command::Cancel(cancel) => cancel.person.as_ref(),
+            Command::Shorten(shorten) => shorten.person.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// `setup`
 #[derive(Debug, Args)]
 pub struct Setup {

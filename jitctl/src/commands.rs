@@ -73,6 +73,12 @@ pub fn run(cli: &Cli, reach: &Reach, output: Output) -> Result<Exit> {
         Command::SshConfig(config) => return sshconfig::run(reach, config, output),
         _ => {}
     }
+    if let (Some(me), Some(acts)) = (reach.me(), cli.command.acts())
+        && me != acts
+    {
+        return Err(Error::refused(format!("you are {me} there, not {acts}"))
+            .next("Leave --as away: who acts is whoever logged in."));
+    }
     match reach {
         Reach::Here => here(cli, output),
         Reach::Socket(socket, me) => anywhere(&cli.command, || {
@@ -114,16 +120,24 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         Ok(authority)
     };
     let line = || Ok(Line { way: Way::Here(Box::new(opened()?)), output });
-    let done = anywhere(&cli.command, line)
-        .unwrap_or_else(|| with(&Desk { authority: opened()?, output }, &path, &cli.command));
-    // Whoever typed it need not be whoever watches over what was edited by hand.
-    if let Err(error) = &done
-        && error.kind() == Kind::Tampered
-        && let Ok(config) = Config::load(&path)
-    {
-        Syslog::new(PROCESS, config.syslog_socket).trouble(&error.to_string());
+    if let Some(done) = anywhere(&cli.command, line) {
+        tell_tampering(&done, || open(&path));
+        return done;
     }
+    let desk = Desk { authority: opened()?, output };
+    let done = with(&desk, &path, &cli.command);
+    tell_tampering(&done, || Ok(desk.authority));
     done
+}
+
+/// Whoever typed it need not be whoever watches over what was edited by hand.
+fn tell_tampering(done: &Result<Exit>, authority: impl FnOnce() -> Result<Authority>) {
+    if let Err(error) = done
+        && error.kind() == Kind::Tampered
+        && let Ok(authority) = authority()
+    {
+        authority.syslog().trouble(&error.to_string());
+    }
 }
 
 /// Runs a command that takes an open store.
@@ -142,9 +156,13 @@ fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
         _ => Err(for_root()),
     }
 }
+
+/// What a command does on a line.
+type Run<'a> = Box<dyn FnOnce(&Line) -> Result<Exit> + 'a>;
+
 /// Runs a command that works on every line to an authority; nothing where it is none of those.
 fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Result<Exit>> {
-    let run: Box<dyn FnOnce(&Line) -> Result<Exit> + '_> = match command {
+    let run: Run<'_> = match command {
         Command::Request(request) => Box::new(|line| request::run(line, request)),
         Command::Extend(extend) => Box::new(|line| request::extend(line, extend)),
         Command::Edit(edit) => Box::new(|line| change::edit(line, edit)),

@@ -31,8 +31,9 @@ pub struct Join {
 /// `cert`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Goes into the ssh agent, which forgets it when access ends, or where --out says. Ends with 3 if
-the request still waits.
+Goes into the ssh agent with a key that is made for it; the agent forgets both when access ends.
+With --out FILE it is for your own key, as it is for plain ssh (jitctl ssh-config): then a
+hardware key is touched at each login.
 
 Examples:
   jitctl cert web-1

@@ -9,14 +9,13 @@ use std::process::{Command, Stdio};
 use jit_client::{Places, Profile, SigningKey, private};
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::name::{HostName, Login};
-use jit_core::time::Timestamp;
 use jit_core::{Error, Kind, Result};
 use serde_json::json;
 
 use super::access::{self, Access};
 use super::login::joined_one;
 use crate::cli::Cert;
-use crate::line::{Line, Way};
+use crate::line::{Line, There, Way};
 use crate::output::{Exit, Output};
 use crate::reach::{self, Reach};
 
@@ -31,39 +30,39 @@ pub fn run(reach: &Reach, cert: &Cert, output: Output) -> Result<Exit> {
     let usual = file_for(profile, &login, host)?;
     let found = reach::joined(profile, output, cert.quiet).and_then(|there| {
         let line = Line { way: Way::There(Box::new(there)), output };
-        fetch(&line, profile, &login, host)
+        let access = access::find(&line, &profile.person, &login, host)?;
+        Ok((line, access))
     });
-    let (access, certificate) = match found {
-        Ok(Some(found)) => found,
-        Ok(None) if cert.quiet => {
+    let (line, access) = match found {
+        Ok((line, Some(access))) => (line, access),
+        Ok((_, None)) if cert.quiet => {
             private::remove(&usual)?;
             return Ok(Exit::Failed);
         }
-        Ok(None) => {
-            return Err(Error::refused(format!(
-                "{} has no access to {login}@{host} now",
-                profile.person
-            ))
-            .next(format!("jitctl request {login}@{host} --for DURATION --reason TEXT")));
+        Ok((_, None)) => {
+            let who = &profile.person;
+            return Err(Error::refused(format!("{who} has no access to {login}@{host} now"))
+                .next(format!("jitctl request {login}@{host} --for DURATION --reason TEXT")));
         }
         Err(error) if cert.quiet && error.kind() == Kind::Unavailable && lasts(&usual)? => {
             return Ok(Exit::Done);
         }
         Err(error) => return Err(error),
     };
+    let there = access::there(&line)?;
+    let of_own_key =
+        || access::certificate(there, access.grant.id(), &SigningKey::open(&profile.key)?);
     if cert.quiet {
-        private::write(&usual, &format!("{certificate}\n"))?;
+        private::write(&usual, &format!("{}\n", of_own_key()?))?;
         return Ok(Exit::Done);
     }
-    let place = match &cert.out {
+    let (certificate, place) = match &cert.out {
         Some(file) => {
+            let certificate = of_own_key()?;
             private::write(&absolute(file)?, &format!("{certificate}\n"))?;
-            file.display().to_string()
+            (certificate, file.display().to_string())
         }
-        None => {
-            add_to_agent(profile, &usual, &certificate, access.until)?;
-            "the ssh agent".to_owned()
-        }
+        None => (add_to_agent(there, &access, &usual)?, "the ssh agent".to_owned()),
     };
     let id = access.grant.id();
     let text = format!(
@@ -119,33 +118,30 @@ fn lasts(file: &Path) -> Result<bool> {
     Ok(certificate.is_ok_and(|certificate| certificate.valid_before() > now))
 }
 
-/// Puts a certificate into the agent, which forgets it at the end. The key itself stays as it is
-/// there: `-C` adds certificates alone.
-fn add_to_agent(
-    profile: &Profile,
-    usual: &Path,
-    certificate: &str,
-    until: Timestamp,
-) -> Result<()> {
-    let key = SigningKey::open(&profile.key)?;
-    // ssh-add takes the certificate that lies beside the key: so both are put beside each other.
-    let link = usual.with_extension("key");
-    let beside = PathBuf::from(format!("{}-cert.pub", link.display()));
-    private::write(&beside, &format!("{certificate}\n"))?;
-    private::remove(&link)?;
-    std::os::unix::fs::symlink(key.file(), &link)
-        .map_err(|e| Error::misconfigured(format!("{} can't be made: {e}", link.display())))?;
-    let seconds = access::seconds_until(until)?.max(1).to_string();
-    let mut add = Command::new("ssh-add");
-    add.args(["-q", "-C", "-t", &seconds]).arg(&link).stdout(Stdio::null());
-    let added = add.status();
-    private::remove(&link)?;
-    private::remove(&beside)?;
-    match added {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(Error::unavailable("the ssh agent did not take the certificate")
-            .next("Start one: eval $(ssh-agent). Or have it in a file: --out FILE.")),
+/// Puts a key that is made for it, and its certificate, into the agent, which forgets both at the
+/// end. One's own key stays in the agent as it is: its certificate alone can't be put there by the
+/// ssh-add of all systems.
+fn add_to_agent(there: &There, access: &Access, usual: &Path) -> Result<String> {
+    let id = access.grant.id();
+    if let Some(parent) = usual.parent() {
+        private::directory(parent)?;
     }
+    let key = SigningKey::make(&usual.with_extension("key"), &format!("jit {id}"))?;
+    let (file, public) = (key.file().to_owned(), key.public_file());
+    let beside = PathBuf::from(format!("{}-cert.pub", file.display()));
+    let added = access::certificate(there, id, &key).and_then(|certificate| {
+        private::write(&beside, &format!("{certificate}\n"))?;
+        let seconds = access::seconds_until(access.until)?.max(1).to_string();
+        let mut add = Command::new("ssh-add");
+        add.args(["-q", "-t", &seconds]).arg(&file).stdout(Stdio::null());
+        match add.status() {
+            Ok(status) if status.success() => Ok(certificate),
+            _ => Err(Error::unavailable("the ssh agent did not take the certificate")
+                .next("Start one: eval $(ssh-agent). Or have it in a file: --out FILE.")),
+        }
+    });
+    [&file, &public, &beside].iter().try_for_each(|file| private::remove(file))?;
+    added
 }
 
 fn absolute(file: &Path) -> Result<PathBuf> {

@@ -87,7 +87,7 @@ fn block(profile: &Profile, hosts: &str) -> Result<String> {
     let (program, certificates, key, name) = (program?, certificates?, key?, &profile.name);
     Ok(format!(
         "# jit {name}: begin\n\
-         Match host {hosts} exec \"{program} --server {name} cert --quiet '%r@%n'\"\n    \
+         Match originalhost {hosts} exec \"{program} --server {name} cert --quiet '%r@%n'\"\n    \
              IdentityFile {key}\n    \
              CertificateFile {certificates}/%r@%n-cert.pub\n\
          # jit {name}: end\n"
