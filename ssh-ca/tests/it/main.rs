@@ -4,6 +4,7 @@
 
 mod authorized;
 mod desk;
+mod fleet;
 mod front;
 mod https;
 mod inspect;

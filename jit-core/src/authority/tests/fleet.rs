@@ -112,8 +112,8 @@ fn a_host_knows_what_it_needs_and_no_secret() {
     let office = &fleet.office.authority;
     office.put_host(&root, &HostName::parse("web-2").unwrap(), &BTreeSet::new()).unwrap();
     let elsewhere = Ask { place: Place::parse("web-2").unwrap(), ..ask("bob", 600) };
-    office.grant_alone(&elsewhere).unwrap();
-    let here = office.grant_alone(&ask("alice", 600)).unwrap();
+    office.grant_alone(&Actor::Root, &elsewhere).unwrap();
+    let here = office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     office.add_person(&root, &person("keyless"), &BTreeSet::new(), &[]).unwrap();
     let state = fleet.state();
     assert_eq!(state.grants, std::slice::from_ref(&here));
@@ -141,7 +141,7 @@ fn every_change_of_what_a_host_needs_reaches_it() {
     let fleet = Fleet::new();
     let (office, host) = (&fleet.office.authority, &fleet.host.authority);
     let root = Actor::Root;
-    let grant = office.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let before = fleet.state().version;
     fleet.tell();
     let alice = fleet.identify(&Desk::report(1)).unwrap();
@@ -177,7 +177,7 @@ fn every_change_of_what_a_host_needs_reaches_it() {
 #[test]
 fn a_certificate_is_its_own_proof_while_nobody_can_be_asked() {
     let fleet = Fleet::new();
-    let grant = fleet.office.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = fleet.office.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let report = fleet.certificate(&grant, None);
     let login = Login::parse("deploy").unwrap();
     let key_id = format!("jit/1 grant={} user=alice may=login", grant.id());
@@ -206,7 +206,7 @@ fn a_certificate_is_its_own_proof_while_nobody_can_be_asked() {
 fn a_grant_known_to_be_over_wins_over_its_certificate() {
     let fleet = Fleet::new();
     let office = &fleet.office.authority;
-    let grant = office.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let report = fleet.certificate(&grant, None);
     let minute = Span::from_secs(60).unwrap();
     office.shorten(grant.id(), minute, &Actor::Root, None).unwrap();
@@ -224,7 +224,7 @@ fn a_grant_known_to_be_over_wins_over_its_certificate() {
 fn no_certificate_is_taken_up_that_is_not_certainly_for_here_and_now() {
     let fleet = Fleet::new();
     let office = &fleet.office.authority;
-    let grant = office.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let wanted = std::cell::RefCell::new(None);
     let subject = key(1).public_key().key_data().clone();
     office
@@ -266,7 +266,7 @@ fn no_certificate_is_taken_up_that_is_not_certainly_for_here_and_now() {
 #[test]
 fn where_the_authority_answers_a_grant_it_does_not_know_is_none() {
     let fleet = Fleet::new();
-    let grant = fleet.office.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = fleet.office.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let report = fleet.certificate(&grant, None);
     let attempt = attempt("deploy", Action::Login);
     let evidence = Evidence::Ssh(Some(&report));
@@ -282,7 +282,7 @@ fn where_the_authority_answers_a_grant_it_does_not_know_is_none() {
 #[test]
 fn a_factor_in_the_certificate_counts_while_fresh_and_where_the_host_says_so() {
     let mut fleet = Fleet::new();
-    let grant = fleet.office.authority.grant_alone(&ask("alice", 3000)).unwrap();
+    let grant = fleet.office.authority.grant_alone(&Actor::Root, &ask("alice", 3000)).unwrap();
     let at = fleet.office.authority.now().unwrap();
     let factor = Some(ProvedFactor { kind: FactorKind::Totp, at });
     let report = fleet.certificate(&grant, factor);
@@ -321,7 +321,7 @@ fn a_host_decides_nothing_that_is_its_authoritys() {
     let fleet = Fleet::new();
     let host = &fleet.host.authority;
     let refusals = [
-        host.grant_alone(&ask("alice", 600)).map(drop).unwrap_err(),
+        host.grant_alone(&Actor::Root, &ask("alice", 600)).map(drop).unwrap_err(),
         host.suspend(&Actor::Root, &person("alice"), true).unwrap_err(),
         host.begin_enrolment(&Actor::Root, &person("alice")).map(drop).unwrap_err(),
     ];
@@ -329,7 +329,7 @@ fn a_host_decides_nothing_that_is_its_authoritys() {
         assert!(error.what().contains("jit.example.com decides that"), "{error}");
     }
     // The policy here says nothing, whatever it says; nor does it take away what was granted.
-    let grant = fleet.office.authority.grant_alone(&ask("alice", 600)).unwrap();
+    let grant = fleet.office.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     fleet.tell();
     std::fs::write(fleet.host.dir.path().join("policy.toml"), "").unwrap();
     assert_eq!(host.reexamine(&host.policy().unwrap()).unwrap(), []);
@@ -356,7 +356,7 @@ fn keys_are_those_of_who_holds_access_or_may_ask_the_authority() {
     let lines = keys(&askers);
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("restrict,pty ssh-ed25519 "), "{lines:?}");
-    fleet.office.authority.grant_alone(&ask("carol", 600)).unwrap();
+    fleet.office.authority.grant_alone(&Actor::Root, &ask("carol", 600)).unwrap();
     fleet.tell();
     assert_eq!(keys(&[]).len(), 1);
 }
