@@ -505,7 +505,8 @@ mod tests {
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
             [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
             [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
-            [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n";
+            [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n\
+            connections=100\nconnections_per_address=10\nrate=10\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

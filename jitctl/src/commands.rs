@@ -37,7 +37,6 @@ use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
-use jit_core::syslog::Syslog;
 use jit_core::{Error, Kind, Result};
 
 use crate::cli::{Cli, Command, Host, User};

@@ -23,6 +23,7 @@ pub(crate) fn session(action: Action, anchor: Anchor) -> Session {
         tty: None,
         grants: vec![],
         factor: None,
+        certified: None,
         limit_boot_ms: None,
         closed_at: None,
         ended: None,

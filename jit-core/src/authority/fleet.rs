@@ -205,14 +205,6 @@ impl Authority {
         appended.iter().for_each(|record| self.syslog.record(record));
         Ok(link.told)
     }
-
-    /// A host that is enrolled anew begins its log anew.
-    ///
-    /// # Errors
-    /// Unavailable.
-    pub fn forget_link(&self, name: &HostName) -> Result<()> {
-        self.note_link(name, |link| link.told = 0)
-    }
 }
 
 fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {

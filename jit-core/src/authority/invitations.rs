@@ -155,6 +155,10 @@ impl Authority {
             };
             let mut host = known_host(tx, name)?;
             let before = host.key.replace(key.trim().to_owned());
+            // Its log begins anew.
+            if let Some(link) = tx.link(name)? {
+                tx.put_link(&crate::link::Link { told: 0, ..link })?;
+            }
             tx.put_host(&host)?;
             tx.remove_invitation(&invited)?;
             let detail = json!({ "fingerprint": print, "invited_by": invitation.by,

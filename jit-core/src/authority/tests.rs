@@ -450,6 +450,7 @@ fn a_request_tells_how_long_it_is_for_when_it_lapses_and_who_denied_it() {
 #[test]
 fn what_could_not_be_recorded_is_not_issued() {
     let desk = Desk::new();
+    desk.add_ca("SHA256:ca");
     let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let issue = |authority: &Authority, sign: &dyn Fn() -> Result<()>| {
@@ -471,6 +472,7 @@ fn what_could_not_be_recorded_is_not_issued() {
 #[test]
 fn a_certificate_stands_only_as_long_as_its_grant() {
     let desk = Desk::new();
+    desk.add_ca("SHA256:ca");
     let grant = desk.authority.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let (issued, ()) = desk

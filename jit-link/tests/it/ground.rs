@@ -104,7 +104,7 @@ impl Ground {
             extends: None,
             reason: Reason::parse("a test").unwrap(),
         };
-        self.there(|office| office.grant_alone(&jit_core::grant::Actor::Root, &ask)).unwrap()
+        self.there(|office| office.grant_alone(&Actor::Root, &ask)).unwrap()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod authorized;
 mod desk;
+mod fleet;
 mod front;
 mod https;
 mod inspect;

@@ -37,6 +37,9 @@ fn forge(desk: &Desk, grant: &Grant, edit: impl FnOnce(&mut Value)) {
 fn issue(desk: &Desk, grant: &Grant) -> Result<()> {
     let key = ssh_key::PublicKey::from_openssh(&public_key(1)).unwrap();
     let (id, key) = (grant.id(), key.key_data());
+    if desk.authority.ca_keys(crate::store::CaKind::User).unwrap().is_empty() {
+        desk.add_ca("SHA256:ca");
+    }
     desk.authority.issue(&Actor::Root, id, key, None, "SHA256:ca", |_| Ok(())).map(drop)
 }
 

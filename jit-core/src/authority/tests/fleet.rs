@@ -20,6 +20,10 @@ fn key(seed: u8) -> PrivateKey {
     PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&[seed; 32])), "").unwrap()
 }
 
+fn ca() -> String {
+    key(CA).public_key().fingerprint(HashAlg::Sha256).to_string()
+}
+
 fn web_1() -> HostName {
     HostName::parse("web-1").unwrap()
 }
@@ -67,7 +71,7 @@ impl Fleet {
         let sign = |wanted: &Specification| Ok(signed(wanted, CA));
         let subject = key(1).public_key().key_data().clone();
         let root = Actor::Root;
-        let issue = self.office.authority.issue(&root, grant.id(), &subject, factor, "ca", sign);
+        let issue = self.office.authority.issue(&root, grant.id(), &subject, factor, &ca(), sign);
         issue.unwrap().1
     }
 
@@ -228,7 +232,7 @@ fn no_certificate_is_taken_up_that_is_not_certainly_for_here_and_now() {
     let wanted = std::cell::RefCell::new(None);
     let subject = key(1).public_key().key_data().clone();
     office
-        .issue(&Actor::Root, grant.id(), &subject, None, "ca", |specification| {
+        .issue(&Actor::Root, grant.id(), &subject, None, &ca(), |specification| {
             *wanted.borrow_mut() = Some(specification.clone());
             Ok(())
         })
@@ -312,7 +316,7 @@ fn a_factor_in_the_certificate_counts_while_fresh_and_where_the_host_says_so() {
     });
     let subject = key(1).public_key().key_data().clone();
     let issue =
-        fleet.office.authority.issue(&Actor::Root, grant.id(), &subject, future, "ca", |_| Ok(()));
+        fleet.office.authority.issue(&Actor::Root, grant.id(), &subject, future, &ca(), |_| Ok(()));
     assert!(issue.is_err());
 }
 
