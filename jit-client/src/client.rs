@@ -288,7 +288,10 @@ mod tests {
 
     #[test]
     fn a_refusal_and_a_foreign_server_are_final() {
-        let (refused, _) = client(vec![answer(403, r#"{"code":"refused","detail":"no"}"#)]);
+        let (refused, _) = client(vec![answer(
+            403,
+            r#"{"type":"urn:jit:problem:refused","title":"Refused","status":403,"code":"refused","detail":"no"}"#,
+        )]);
         let said = refused.get::<Value>("/v1/x", Manner::default()).unwrap_err();
         assert_eq!((said.kind(), said.what()), (jit_core::Kind::Refused, "no"));
         let (foreign, _) = client(vec![Err(Failure::Never(Error::refused("another key")))]);

@@ -17,6 +17,7 @@ use jit_core::name::{GroupName, HostName, PersonName};
 use jit_core::rootfile;
 use jit_core::seal::Vault;
 use jit_core::secret::random_bytes;
+use jit_core::store::CaKind;
 use jit_core::store::sqlite::Opener;
 use serde_json::{Value, json};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -38,6 +39,9 @@ max_duration = "1h"
 approvals = [{ from = "@leads", count = 1 }]
 "#;
 
+/// The CA that signs, by its name.
+const CA: &str = "SHA256:ca";
+
 /// Signs nothing, but records what a certificate would be issued for.
 struct Recorder;
 
@@ -51,7 +55,7 @@ impl Issuer for Recorder {
         factor: Option<ProvedFactor>,
     ) -> jit_core::Result<String> {
         let sign = |wanted: &jit_core::certificate::Specification| Ok(wanted.key_id.to_string());
-        authority.issue(actor, grant, key, factor, "SHA256:ca", sign).map(|(_, text)| text)
+        authority.issue(actor, grant, key, factor, CA, sign).map(|(_, text)| text)
     }
 }
 
@@ -81,6 +85,7 @@ impl Desk {
         let desk = Desk { office, authority, clock, _dir: dir };
         let root = Actor::Root;
         desk.authority.put_host(&root, &host("web-1"), &BTreeSet::new()).unwrap();
+        desk.authority.add_ca_key(&root, CaKind::User, CA, &line(&key("ca")), "").unwrap();
         for (name, group) in [
             ("alice", "dev"),
             ("bob", "leads"),

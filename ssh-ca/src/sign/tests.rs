@@ -76,7 +76,6 @@ fn what_the_builder_would_take_is_refused() {
         vec![1; 8],
         Algorithm::new("ssh-ed25519-cert-v01@openssh.com").unwrap(),
     );
-    let forever: Timestamp = serde_json::from_str(&u64::MAX.to_string()).unwrap();
     let bad = [
         ("is 0", with(|s| s.serial = 0)),
         ("CA's own", with(|s| s.public_key = own)),
@@ -85,7 +84,6 @@ fn what_the_builder_would_take_is_refused() {
         ("more than 256", with(|s| s.principals = many(257))),
         ("never be valid", with(|s| s.validity.not_after = s.validity.not_before)),
         ("never be valid", with(|s| s.validity.not_after = at(999))),
-        ("year 9999", with(|s| s.validity.not_after = forever)),
     ];
     for (why, specification) in bad {
         let error = signer.sign(&specification).unwrap_err();

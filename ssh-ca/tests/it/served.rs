@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -55,7 +56,7 @@ impl Served {
         let desk = Desk::below(parent);
         // Others may reach the sockets, as below /run.
         std::fs::set_permissions(desk.path(""), PermissionsExt::from_mode(0o711)).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         let name = format!("localhost:{}", address.port());
         let made = desk.ssh_ca(&["init", "--json", "--serve", &name]).ok().json();
         let pin = made["serve"]["pin"].as_str().unwrap().to_owned();
@@ -102,6 +103,19 @@ impl Served {
         let to = SockaddrIn::new(127, 0, 0, 1, self.address.port());
         connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &to)?;
         Ok(TcpStream::from(socket))
+    }
+}
+
+/// An address that nothing listens on. Not one that the kernel gives: between its being free and its
+/// being listened on, the thousands of connections of another test could take it.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use base64::Engine;
 use jit_core::authority::{NewRequest, RevokeWhich};
 use jit_core::grant::{Actor, Grant};
 use jit_core::name::Reason;
+use jit_core::store::CaKind;
 use jit_core::time::Timestamp;
 
 use crate::desk::{Desk, alice, ask};
@@ -178,7 +179,7 @@ fn what_could_not_be_recorded_is_not_issued() {
             grant.id(),
             &ssh_ca::file::read_public_key(&key).unwrap(),
             None,
-            "SHA256:test",
+            &desk.authority.ca_keys(CaKind::User).unwrap()[0].fingerprint,
             |_| Ok(sign(&desk, &grant, &key)),
         )
         .unwrap();
