@@ -67,6 +67,11 @@ pub fn section(config: &Config) -> Result<&Serve> {
 }
 
 /// What `[serve]` names, or else what `ssh-ca init` makes.
+/// What clients pin, by the certificate as it is now; none where there is no good one.
+pub fn pin(serve: &Serve) -> Option<String> {
+    certificate::pin_of(&files(serve).certificate)
+}
+
 fn files(serve: &Serve) -> Files {
     let own = certificate::beside(Path::new(DEFAULT_PATH));
     Files {

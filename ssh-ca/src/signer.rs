@@ -44,13 +44,14 @@ const THREADS: usize = 2;
 /// Misconfigured without `[serve]`; unavailable when another signer runs.
 pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
-    serve::section(&config)?;
+    let served = serve::section(&config)?.clone();
     rootfile::create_private_dir(&config.run_dir)?;
     let _lock = lock(&config)?;
     let sockets = Sockets::bind(&config)?;
     let metrics = Metrics::default();
     let issuer = CaIssuer::new(metrics.issued.clone());
-    let office = Office::new(Authority::open(config, PROCESS, Opener::Admin)?, Box::new(issuer));
+    let office = Office::new(Authority::open(config, PROCESS, Opener::Admin)?, Box::new(issuer))
+        .pinned(move || serve::pin(&served));
     daemon::log();
     daemon::run(THREADS, answer_all(office, metrics, sockets))
 }

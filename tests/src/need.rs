@@ -15,6 +15,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/bin/oathtool", "oathtool"),
     ("/usr/sbin/useradd", "passwd"),
     ("/usr/bin/setsid", "util-linux"),
+    ("/usr/bin/curl", "curl"),
     ("/usr/bin/cc", "gcc"),
     ("/usr/bin/nm", "binutils"),
     ("/usr/include/security/pam_modules.h", "libpam0g-dev"),

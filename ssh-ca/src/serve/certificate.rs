@@ -7,6 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jit_core::time::Timestamp;
 use jit_core::{Error, Result, rootfile};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -42,7 +45,18 @@ pub fn make(files: &Files, names: &[String], now: Timestamp) -> Result<()> {
 /// stays the same when the certificate over the key is renewed.
 pub fn fingerprint(key: &CertifiedKey) -> String {
     let spki = key.key.public_key().unwrap_or_else(|| Vec::new().into());
-    format!("sha256:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(spki.as_ref())))
+    pin(spki.as_ref())
+}
+
+/// The same, by the certificate alone.
+pub fn pin_of(certificate: &Path) -> Option<String> {
+    let read = CertificateDer::from_pem_file(certificate).ok()?;
+    let spki = ParsedCertificate::try_from(&read).ok()?.subject_public_key_info();
+    Some(pin(&spki))
+}
+
+fn pin(spki: &[u8]) -> String {
+    format!("sha256:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(spki)))
 }
 
 /// Where `ssh-ca init` puts them: beside the configuration.

@@ -61,6 +61,22 @@ fn get_as(served: &Served, uid: u32, socket: &str, path: &str) -> String {
 }
 
 #[test]
+fn an_invitation_names_the_pin_of_the_certificate_that_is_served() {
+    let served = Served::new();
+    let mut stream = UnixStream::connect(served.socket("api.sock")).unwrap();
+    let head = "POST /v1/people/alice/invitation HTTP/1.1\r\nhost: x\r\n";
+    write!(stream, "{head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}")
+        .unwrap();
+    let answer = read_answer(&mut stream).unwrap();
+    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    assert!(
+        answer.json().to_string().contains(&format!("pin={}", served.pin)),
+        "{:?}",
+        answer.json()
+    );
+}
+
+#[test]
 fn who_asks_at_the_local_socket_is_whom_the_kernel_says() {
     let served = Served::new();
     let root = get_as(&served, 0, "api.sock", "/v1/grants");
