@@ -113,7 +113,13 @@ fn installing_the_packages_changes_no_way_in() -> Result<()> {
             host.reboot()?;
         }
         // Sandboxed as far as its work allows: 2.0 or below, which systemd calls OK.
-        for (unit, most) in [("jitd", 20), ("jit-hooks", 30)] {
+        for (unit, most) in [
+            ("jitd", 20),
+            ("jit-hooks", 30),
+            ("jit-signer", 20),
+            ("ssh-ca-serve", 20),
+            ("jit-link", 30),
+        ] {
             let line = format!("systemd-analyze security --threshold={most} --no-pager {unit}");
             host.run(&line)?.ok()?;
         }
@@ -258,7 +264,7 @@ fn removing_takes_the_lines_out_first_and_purging_takes_all() -> Result<()> {
             "chmod a-x /usr/bin/jitctl && dpkg --remove libpam-jit",
             "dpkg --remove --force-depends jitd",
             "dpkg --remove --force-depends jitctl",
-            "dpkg --remove jitctl jitd jit-hooks libpam-jit ssh-ca",
+            "dpkg --remove jitctl jitd jit-hooks jit-link libpam-jit ssh-ca",
         ] {
             ground.dpkg(line)?.ok()?;
             assert_eq!(ground.host.must(WAYS_IN)?, before, "{line}");
@@ -268,7 +274,7 @@ fn removing_takes_the_lines_out_first_and_purging_takes_all() -> Result<()> {
             ground.install(Packages::built()?)?;
             ground.set_up()?;
         }
-        ground.dpkg("dpkg --purge jitctl jitd jit-hooks libpam-jit ssh-ca")?.ok()?;
+        ground.dpkg("dpkg --purge jitctl jitd jit-hooks jit-link libpam-jit ssh-ca")?.ok()?;
         assert_eq!(ground.host.must(OURS)?, ours);
         assert_eq!(ground.host.must(WAYS_IN)?, before);
         ground.ways_in_work()?;
