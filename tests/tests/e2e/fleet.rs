@@ -33,8 +33,8 @@ fn a_certificate_with_its_factor_logs_in_while_the_authority_is_down() -> Result
     let fleet = Fleet::set_up(Release::Trixie)?;
     fleet.approved()?;
     fleet.target.must(
-        "sed -i 's/^#second_factor = .*/second_factor = \"certificate\"/' /etc/jit/jit.toml; \
-         grep -q '^second_factor = \"certificate\"' /etc/jit/jit.toml && systemctl restart jit-link",
+        "sed -i '/^.authority/,$ s/^#second_factor = .*/second_factor = \"certificate\"/' \
+             /etc/jit/jit.toml && systemctl restart jit-link",
     )?;
     let certificate = fleet.alice.home.join("web-1-cert.pub").display().to_string();
     fleet.alice.jitctl("", &["cert", "web-1", "--out", &certificate])?.ok()?;
