@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod error;
+pub mod fleet;
 pub mod ground;
 pub mod instance;
 pub mod need;
@@ -30,6 +31,7 @@ pub mod totp;
 pub mod undo;
 
 pub use error::{Context, Failed, Result};
+pub use fleet::Fleet;
 pub use instance::{Instance, Options};
 pub use person::Person;
 pub use run::Outcome;

@@ -139,12 +139,43 @@ impl Person {
     /// Enrols an authenticator app with `jitctl mfa enroll --json`.
     pub fn enrol(&self, mut jitctl: Command) -> Result<()> {
         jitctl.args(["mfa", "enroll", &self.name, "--json"]);
+        self.enrol_by(jitctl)
+    }
+
+    /// Joins an authority by an invitation, from their own machine, with `jitctl join --json`.
+    pub fn join(&self, invitation: &str) -> Result<()> {
+        let mut jitctl = self.own_jitctl();
+        jitctl.args(["join", invitation, "--json", "--key"]).arg(self.key());
+        self.enrol_by(jitctl)
+    }
+
+    /// Has them use `jitctl` of `programs` on their own machine, started by way of `launcher`.
+    pub fn has_jitctl(&self, programs: &Path, launcher: &str) -> Result<()> {
+        let text = format!("#!/bin/sh\nexec {launcher} {}/jitctl \"$@\"\n", programs.display());
+        write_program(&self.home.join("sh/jitctl"), &text)
+    }
+
+    /// `jitctl` as they start it on their own machine, with arguments to be added.
+    pub fn own_jitctl(&self) -> Command {
+        let mut jitctl = Command::new(self.home.join("sh/jitctl"));
+        jitctl.env_clear().envs(self.environment()).current_dir("/");
+        jitctl
+    }
+
+    /// Runs `jitctl` on their own machine; `code` is what they type when one is asked for.
+    pub fn jitctl(&self, code: &str, arguments: &[&str]) -> Result<Outcome> {
+        let mut outcome = crate::run::run(self.own_jitctl().args(arguments), code)?;
+        outcome.command = format!("{}@laptop$ jitctl {}", self.name, arguments.join(" "));
+        Ok(outcome)
+    }
+
+    fn enrol_by(&self, mut jitctl: Command) -> Result<()> {
         let mut child = jitctl
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("starting jitctl mfa enroll")?;
+            .context("starting jitctl")?;
         let mut said = BufReader::new(child.stdout.take().context("no stdout")?);
         let mut line = String::new();
         said.read_line(&mut line)?;
@@ -154,7 +185,7 @@ impl Person {
                 // The message is a help only: what was read of it is shown.
                 let _ = stderr.read_to_string(&mut errors);
             }
-            Failed::new(format!("jitctl mfa enroll {} --json said:\n{line}{errors}", self.name))
+            Failed::new(format!("jitctl said to {}:\n{line}{errors}", self.name))
         };
         let uri = serde_json::from_str::<serde_json::Value>(&line)
             .ok()

@@ -26,6 +26,19 @@ pub const ADDRESS: &str = "10.77.0.2";
 /// The address of its people there.
 pub const CLIENT: &str = "10.77.0.1";
 
+/// A cable from a host to its people, and the addresses at its two ends.
+struct Cable {
+    name: &'static str,
+    host: &'static str,
+    people: &'static str,
+}
+
+const FIRST: Cable = Cable { name: "cable", host: ADDRESS, people: CLIENT };
+/// That of a second host: the people pass on what the two hosts send each other.
+const SECOND: Cable = Cable { name: "cable2", host: "10.78.0.2", people: "10.78.0.1" };
+/// Where all cables are.
+const NETWORKS: &str = "10.76.0.0/14";
+
 /// A running test host. Dropping it removes everything, as does the end of this process.
 pub struct TestHost {
     /// Its host name.
@@ -38,13 +51,32 @@ pub struct TestHost {
     launcher: Child,
     /// The host's first process, as this machine numbers it.
     init: u32,
+    cable: &'static Cable,
+    /// The process whose network is the people's.
+    people: u32,
     // Last, as fields drop in order: the guard removes the rest.
+    #[expect(dead_code, reason = "held, not read")]
     guard: Guard,
 }
 
 impl TestHost {
     /// Boots a fresh host and waits until systemd is through and sshd listens.
     pub fn boot(release: Release, name: &str) -> Result<Self> {
+        Self::boot_at(release, name, &FIRST, None)
+    }
+
+    /// Boots a second host that the same people reach, and that reaches this one. It ends first.
+    pub fn boot_beside(&self, release: Release, name: &str) -> Result<Self> {
+        self.people_run("sysctl", &["--quiet", "--write", "net.ipv4.ip_forward=1"])?;
+        Self::boot_at(release, name, &SECOND, Some(self.people))
+    }
+
+    fn boot_at(
+        release: Release,
+        name: &str,
+        cable: &'static Cable,
+        people: Option<u32>,
+    ) -> Result<Self> {
         need::test_hosts()?;
         crate::instance::clear_leftovers()?;
         pristine::tree(release)?;
@@ -64,12 +96,14 @@ impl TestHost {
             std::fs::create_dir_all(dir.join(below))?;
         }
         std::fs::write(dir.join("upper/etc/hostname"), format!("{name}\n"))?;
-        let hosts = format!("127.0.0.1 localhost\n{ADDRESS} {name}\n{CLIENT} client\n");
+        let hosts =
+            format!("127.0.0.1 localhost\n{} {name}\n{} client\n", cable.host, cable.people);
         std::fs::write(dir.join("upper/etc/hosts"), hosts)?;
         std::fs::create_dir_all(cgroup.join("console"))?;
         let name = name.to_owned();
         let launcher = launch(&dir, &cgroup, &name, release)?;
-        let mut host = Self { name, release, dir, cgroup, launcher, init: 0, guard };
+        let people = people.unwrap_or(guard.pid());
+        let mut host = Self { name, release, dir, cgroup, launcher, init: 0, cable, people, guard };
         host.come_up()?;
         Ok(host)
     }
@@ -99,6 +133,11 @@ impl TestHost {
         std::fs::create_dir_all(self.cgroup.join("console"))?;
         self.launcher = launch(&self.dir, &self.cgroup, &self.name, self.release)?;
         self.come_up()
+    }
+
+    /// Its address, for its people and for a host beside it.
+    pub fn address(&self) -> &'static str {
+        self.cable.host
     }
 
     /// Its file tree, as seen from outside.
@@ -150,13 +189,13 @@ impl TestHost {
 
     /// Has a person's ssh find the host; anew after the host's key changed.
     pub fn reaches(&self, person: &Person) -> Result<()> {
-        person.goes_by(&format!("nsenter --target {} --net", self.guard.pid()))?;
+        person.goes_by(&self.way_in())?;
         let key = std::fs::read_to_string(self.root().join("etc/ssh/ssh_host_ed25519_key.pub"))
             .context("reading the host's key")?;
         std::fs::write(self.dir.join("known_hosts"), format!("{} {key}", self.name))?;
         person.configure_ssh(&format!(
             "Host {name}
-    HostName {ADDRESS}
+    HostName {}
     HostKeyAlias {name}
     User {}
     IdentityFile {}
@@ -166,6 +205,7 @@ impl TestHost {
     UpdateHostKeys no
     ConnectTimeout 10
 ",
+            self.cable.host,
             person.name,
             person.key().display(),
             self.dir.display(),
@@ -173,10 +213,15 @@ impl TestHost {
         ))
     }
 
+    /// What starts a program on a machine of its people.
+    pub fn way_in(&self) -> String {
+        format!("nsenter --target {} --net", self.people)
+    }
+
     /// A program as one of its people starts it on a machine of theirs, with arguments to be added.
     pub fn outside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.guard.pid().to_string(), "--net", program]);
+        command.args(["--target", &self.people.to_string(), "--net", program]);
         command
     }
 
@@ -216,31 +261,36 @@ impl TestHost {
 
     /// Lays the cable between the people's network namespace and the host's.
     fn connect(&self) -> Result<()> {
-        let guard = self.guard.pid().to_string();
         let init = self.init.to_string();
-        let people = |arguments: &[&str]| -> Result<()> {
-            let mut line = vec!["--target", &guard, "--net", "ip"];
-            line.extend(arguments);
-            must("nsenter", &line).map(drop)
-        };
+        let Cable { name, host: address, people: client } = self.cable;
+        let people = |arguments: &[&str]| self.people_run("ip", arguments);
         // The old one may still be there for a moment after the host went down.
-        let gone = || people(&["link", "show", "cable"]).is_err();
+        let gone = || people(&["link", "show", name]).is_err();
         wait_until("the old cable is gone", Duration::from_secs(10), gone)?;
         let own = std::fs::read_link("/proc/self/ns/net")?;
         wait_until("the host's network", Duration::from_secs(10), || {
             std::fs::read_link(format!("/proc/{init}/ns/net")).is_ok_and(|net| net != own)
         })?;
         people(&["link", "set", "lo", "up"])?;
-        people(&["link", "add", "cable", "type", "veth", "peer", "name", "eth0", "netns", &init])?;
-        people(&["addr", "add", &format!("{CLIENT}/24"), "dev", "cable"])?;
-        people(&["link", "set", "cable", "up"])?;
+        people(&["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", &init])?;
+        people(&["addr", "add", &format!("{client}/24"), "dev", name])?;
+        people(&["link", "set", name, "up"])?;
         let host = |arguments: &[&str]| -> Result<()> {
             let mut line = vec!["--target", &init, "--net", "ip"];
             line.extend(arguments);
             must("nsenter", &line).map(drop)
         };
-        host(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "eth0"])?;
-        host(&["link", "set", "eth0", "up"])
+        host(&["addr", "add", &format!("{address}/24"), "dev", "eth0"])?;
+        host(&["link", "set", "eth0", "up"])?;
+        host(&["route", "add", NETWORKS, "via", client])
+    }
+
+    /// Runs a program in the people's network.
+    fn people_run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let people = self.people.to_string();
+        let mut line = vec!["--target", &people, "--net", program];
+        line.extend(arguments);
+        must("nsenter", &line).map(drop)
     }
 }
 

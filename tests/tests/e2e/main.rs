@@ -31,6 +31,7 @@ mod edited_rows;
 mod ending;
 mod extension;
 mod factors;
+mod fleet;
 mod hooks;
 mod hooks_on_hosts;
 mod hosts;
