@@ -16,10 +16,17 @@ pub fn write_program(file: &Path, text: &str) -> Result<()> {
     Ok(std::fs::set_permissions(file, PermissionsExt::from_mode(0o755))?)
 }
 
-/// What makes the names of an instance its own.
+/// What makes the names of an instance its own. It is short, as it goes into names of accounts and
+/// paths of sockets; one that is taken is not given.
 pub fn random_tag() -> Result<String> {
-    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-    Ok(uuid.chars().take(5).collect())
+    loop {
+        let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+        let tag: String = uuid.chars().take(5).collect();
+        let taken = |name: &str| Path::new(undo::HOME).join(format!("{name}{tag}")).exists();
+        if !taken("jit-throwaway.") && !taken("jit-throwaway.host-") {
+            return Ok(tag);
+        }
+    }
 }
 
 /// Makes the directory and starts the guard, or fails if anything is in the way.
