@@ -22,6 +22,7 @@ pub mod id;
 pub mod invitation;
 pub mod kept;
 pub mod link;
+pub mod lockfile;
 pub mod login;
 pub mod name;
 pub mod outbox;

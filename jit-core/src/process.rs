@@ -2,9 +2,7 @@
 //! and when it started. Neither can be changed by a process without privileges.
 
 use std::fs;
-use std::path::Path;
 
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 /// The kernel's audit session (`/proc/PID/sessionid`), inherited over fork, setsid and exec.
@@ -168,16 +166,6 @@ fn session_scope(path: &str) -> Option<String> {
     };
     (between(user, "user-", ".slice") && between(session, "session-", ".scope"))
         .then(|| format!("/user.slice/{user}/{session}"))
-}
-
-/// Whether another process holds the exclusive lock on a file, as a daemon of ours does while it
-/// runs. The kernel drops the lock with the process, however that ended.
-pub fn is_locked(path: &Path) -> bool {
-    let Ok(file) = fs::File::open(path) else { return false };
-    matches!(
-        Flock::lock(file, FlockArg::LockSharedNonblock),
-        Err((_, nix::errno::Errno::EWOULDBLOCK))
-    )
 }
 
 /// Every process there is.

@@ -1,6 +1,5 @@
 //! The service: a thread for each hook, and one that looks whether the file of hooks was changed.
 
-use std::fs::{File, OpenOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,8 +8,7 @@ use jit_core::authority::Authority;
 use jit_core::config::Config;
 use jit_core::hook::Hooks;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result, rootfile};
-use nix::fcntl::{Flock, FlockArg};
+use jit_core::{Result, lockfile, rootfile};
 
 use crate::worker::Worker;
 
@@ -22,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Serves until it is ended.
 pub(crate) fn run(config: Config) -> Result<()> {
     rootfile::create_private_dir(&config.run_dir)?;
-    let _lock = lock(&config)?;
+    // Two would tell everything twice.
+    let _lock = lockfile::hold(&config.hooks_lock(), "jit-hooks", "jit-hooks")?;
     let mut hooks = Hooks::load(&config.hooks_file)?;
     loop {
         hooks = serve(&config, &hooks)?;
@@ -67,22 +66,4 @@ fn changed(config: &Config, hooks: &Hooks, authority: &Authority) -> Hooks {
             }
         }
     }
-}
-
-/// Held until the process is gone: two would tell everything twice.
-fn lock(config: &Config) -> Result<Flock<File>> {
-    let path = config.hooks_lock();
-    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    // Who looks whether it runs holds the lock for a moment.
-    for _ in 0..10 {
-        let file = open().map_err(|e| {
-            Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
-        })?;
-        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            return Ok(lock);
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Err(Error::unavailable(format!("{} is locked: another jit-hooks runs", path.display()))
-        .next("One is enough. systemctl status jit-hooks"))
 }

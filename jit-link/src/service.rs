@@ -1,14 +1,12 @@
 //! The service: one thread that keeps in step, one that tells the log, and those that answer.
 
-use std::fs::{File, OpenOptions};
 use std::thread;
 use std::time::Duration;
 
 use jit_core::authority::Authority;
 use jit_core::config::Config;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result, rootfile};
-use nix::fcntl::{Flock, FlockArg};
+use jit_core::{Result, lockfile, rootfile};
 
 use crate::https::Https;
 use crate::{Door, Reach, Step, Teller};
@@ -23,7 +21,8 @@ const PROCESS: &str = "jit-link";
 pub fn run(config: Config) -> Result<()> {
     let office = Https::of(&config)?;
     rootfile::create_private_dir(&config.run_dir)?;
-    let _lock = lock(&config)?;
+    // Two would take each other's socket away.
+    let _lock = lockfile::hold(&config.link_lock(), "jit-link", "jit-link")?;
     let open = || Authority::open(config.clone(), PROCESS, Opener::Admin);
     let listener = Door::listen(&config.link_socket())?;
     let reach = Reach::default();
@@ -47,22 +46,4 @@ pub fn once(config: Config) -> Result<()> {
     let office = Https::of(&config)?;
     let here = Authority::open(config, PROCESS, Opener::Admin)?;
     Step::new(here, &office, &Reach::default()).once(Duration::ZERO).map(drop)
-}
-
-/// Held until the process is gone: two would take each other's socket away.
-fn lock(config: &Config) -> Result<Flock<File>> {
-    let path = config.link_lock();
-    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    // Who looks whether it runs holds the lock for a moment.
-    for _ in 0..10 {
-        let file = open().map_err(|e| {
-            Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
-        })?;
-        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            return Ok(lock);
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Err(Error::unavailable(format!("{} is locked: another jit-link runs", path.display()))
-        .next("One is enough. systemctl status jit-link"))
 }

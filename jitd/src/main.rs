@@ -20,8 +20,7 @@ use jit_core::authority::Authority;
 use jit_core::clock::SystemClock;
 use jit_core::config::Config;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result, rootfile};
-use nix::fcntl::{Flock, FlockArg};
+use jit_core::{Result, lockfile, rootfile};
 
 /// Keeps the sessions of this host to their windows.
 #[derive(Parser)]
@@ -59,28 +58,9 @@ fn run(arguments: &Arguments) -> Result<std::convert::Infallible> {
     };
     let authority = Authority::open_by(Arc::new(clock), config, "jitd", Opener::Admin)?;
     // Held until the process is gone, by which logins know that a keeper runs.
-    let _lock = lock(&authority)?;
+    let _lock = lockfile::hold(&authority.config().keeper_lock(), "jitd", "jitd")?;
     eprintln!("jitd: keeps the sessions of {}", authority.config().host);
     let syslog = authority.syslog().clone();
     std::thread::spawn(move || lockwatch::watch(&database, &syslog));
     keeper::Keeper::new(&authority).keep()
-}
-
-fn lock(authority: &Authority) -> Result<Flock<std::fs::File>> {
-    let path = authority.config().keeper_lock();
-    let file =
-        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(
-            |e| Error::misconfigured(format!("{} can't be opened: {e}", path.display())),
-        )?;
-    // A login that looks whether a keeper runs holds the lock for a moment itself.
-    let mut file = file;
-    for _ in 0..10 {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((unlocked, _)) => file = unlocked,
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    Err(Error::unavailable(format!("{} is locked: another jitd runs", path.display()))
-        .next("One is enough. systemctl status jitd"))
 }

@@ -8,7 +8,6 @@ mod issuer;
 mod metrics;
 mod sockets;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,8 +17,7 @@ use jit_api::Office;
 use jit_core::authority::Authority;
 use jit_core::config::Config;
 use jit_core::store::sqlite::Opener;
-use jit_core::{Error, Result, rootfile};
-use nix::fcntl::{Flock, FlockArg};
+use jit_core::{Result, lockfile, rootfile};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tower::ServiceExt;
@@ -46,7 +44,8 @@ pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
     let served = serve::section(&config)?.clone();
     rootfile::create_private_dir(&config.run_dir)?;
-    let _lock = lock(&config)?;
+    // A second one would take the first one's sockets away.
+    let _lock = lockfile::hold(&config.signer_lock(), "ssh-ca signer", "jit-signer")?;
     let sockets = Sockets::bind(&config)?;
     let metrics = Metrics::default();
     let issuer = CaIssuer::new(metrics.issued.clone());
@@ -54,19 +53,6 @@ pub fn run(path: &Path) -> Result<()> {
         .pinned(move || serve::pin(&served));
     daemon::log();
     daemon::run(THREADS, answer_all(office, metrics, sockets))
-}
-
-/// Held until the process is gone: a second one would take the first one's sockets away.
-fn lock(config: &Config) -> Result<Flock<File>> {
-    let path = config.signer_lock();
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| {
-            Error::misconfigured(format!("{} can't be opened: {e}", path.display()))
-        })?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
-        Error::unavailable(format!("{} is locked: another ssh-ca signer runs", path.display()))
-            .next("One is enough. systemctl status jit-signer")
-    })
 }
 
 async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Result<()> {

@@ -338,7 +338,7 @@ impl LoginService for Authority {
 impl Authority {
     /// Whether a `jitd` runs that would end a session: it holds a lock while it does.
     pub fn keeper_runs(&self) -> bool {
-        crate::process::is_locked(&self.config.keeper_lock())
+        crate::lockfile::is_held(&self.config.keeper_lock())
     }
 
     /// Records that the authority checked a code that was typed here, and what came of it.

@@ -172,7 +172,7 @@ impl Authority {
 
     /// Whether `jit-hooks` runs.
     pub fn hooks_run(&self) -> bool {
-        crate::process::is_locked(&self.config.hooks_lock())
+        crate::lockfile::is_held(&self.config.hooks_lock())
     }
 
     /// Writes down how far a hook is. That is no event: it decides nothing, and a record of it would

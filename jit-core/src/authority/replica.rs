@@ -94,7 +94,7 @@ impl Authority {
 
     /// Whether `jit-link` runs.
     pub fn link_runs(&self) -> bool {
-        crate::process::is_locked(&self.config.link_lock())
+        crate::lockfile::is_held(&self.config.link_lock())
     }
 
     /// The clock as it stands, also where it is behind the log.

@@ -14,7 +14,7 @@ use jit_core::seal::Vault;
 use jit_core::secret::{SecretText, equal};
 use jit_core::store::sqlite::Opener;
 use jit_core::time::Timestamp;
-use jit_core::{Error, Kind, Result, process, rootfile};
+use jit_core::{Error, Kind, Result, lockfile, rootfile};
 use serde_json::{Value, json};
 
 use super::PROCESS;
@@ -29,7 +29,7 @@ use crate::scratch::Scratch;
 pub fn run(path: &Path, restore: &Restore, output: Output) -> Result<Exit> {
     let first = Archive::open(&restore.file)?;
     let (config, text) = configuration(path, &first)?;
-    if process::is_locked(&config.keeper_lock()) {
+    if lockfile::is_held(&config.keeper_lock()) {
         return Err(Error::refused("jitd runs, and keeps sessions by the store that is there")
             .next("systemctl stop jitd, then again; then systemctl start jitd"));
     }
