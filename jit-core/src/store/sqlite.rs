@@ -294,6 +294,13 @@ impl SqliteTx<'_> {
         Ok((body, tag))
     }
 
+    /// Writes a row of a table that has nothing but `key, body, tag`.
+    fn put_row(&self, table: &str, key: &str, value: &impl Serialize) -> Result<()> {
+        let (body, tag) = self.seal_row(table, key, value)?;
+        let sql = format!("REPLACE INTO {table} (key, body, tag) VALUES (?1, ?2, ?3)");
+        self.run(&sql, params![key, body, tag]).map(drop)
+    }
+
     fn head_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, [u8; 32])> {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     }
@@ -340,12 +347,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_person(&self, person: &Person) -> Result<()> {
         let key = person.name.as_str();
-        let (body, tag) = self.seal_row("person", key, person)?;
-        self.run(
-            "REPLACE INTO person (key, body, tag) VALUES (?1, ?2, ?3)",
-            params![key, body, tag],
-        )
-        .map(drop)
+        self.put_row("person", key, person)
     }
 
     fn remove_person(&self, name: &PersonName) -> Result<()> {
@@ -388,12 +390,7 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn put_factors(&self, key: &str, factors: &Factors) -> Result<()> {
-        let (body, tag) = self.seal_row("factors", key, factors)?;
-        self.run(
-            "REPLACE INTO factors (key, body, tag) VALUES (?1, ?2, ?3)",
-            params![key, body, tag],
-        )
-        .map(drop)
+        self.put_row("factors", key, factors)
     }
 
     fn host(&self, name: &HostName) -> Result<Option<Host>> {
@@ -406,9 +403,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_host(&self, host: &Host) -> Result<()> {
         let key = host.name.as_str();
-        let (body, tag) = self.seal_row("host", key, host)?;
-        self.run("REPLACE INTO host (key, body, tag) VALUES (?1, ?2, ?3)", params![key, body, tag])
-            .map(drop)
+        self.put_row("host", key, host)
     }
 
     fn remove_host(&self, name: &HostName) -> Result<()> {
@@ -640,9 +635,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_glass(&self, glass: &Glass) -> Result<()> {
         let key = glass.host.as_str();
-        let (body, tag) = self.seal_row("break_glass", key, glass)?;
-        let sql = "REPLACE INTO break_glass (key, body, tag) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![key, body, tag]).map(drop)
+        self.put_row("break_glass", key, glass)
     }
 
     fn standing(&self, hook: &HookName) -> Result<Option<Standing>> {
@@ -655,9 +648,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_standing(&self, standing: &Standing) -> Result<()> {
         let key = standing.hook.as_str();
-        let (body, tag) = self.seal_row("hook", key, standing)?;
-        self.run("REPLACE INTO hook (key, body, tag) VALUES (?1, ?2, ?3)", params![key, body, tag])
-            .map(drop)
+        self.put_row("hook", key, standing)
     }
 
     fn remove_standing(&self, hook: &HookName) -> Result<()> {
@@ -669,9 +660,7 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn put_policy(&self, policy: &Accepted) -> Result<()> {
-        let (body, tag) = self.seal_row("policy", ACCEPTED, policy)?;
-        let sql = "REPLACE INTO policy (key, body, tag) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![ACCEPTED, body, tag]).map(drop)
+        self.put_row("policy", ACCEPTED, policy)
     }
 
     fn invitation(&self, invited: &Invited) -> Result<Option<Invitation>> {
@@ -681,9 +670,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_invitation(&self, invitation: &Invitation) -> Result<()> {
         let key = invitation.invited.to_string();
-        let (body, tag) = self.seal_row("invitation", &key, invitation)?;
-        let sql = "REPLACE INTO invitation (key, body, tag) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![key, body, tag]).map(drop)
+        self.put_row("invitation", &key, invitation)
     }
 
     fn remove_invitation(&self, invited: &Invited) -> Result<()> {
@@ -722,9 +709,7 @@ impl Tx for SqliteTx<'_> {
 
     fn put_link(&self, link: &Link) -> Result<()> {
         let key = link.host.as_str();
-        let (body, tag) = self.seal_row("link", key, link)?;
-        self.run("REPLACE INTO link (key, body, tag) VALUES (?1, ?2, ?3)", params![key, body, tag])
-            .map(drop)
+        self.put_row("link", key, link)
     }
 
     fn audit_head(&self) -> Result<Option<Head>> {
