@@ -8,23 +8,19 @@ use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
-use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use ssh_key::public::KeyData;
 
 /// Where `ssh-ca init --serve` puts the server's certificate, unless the configuration says so.
 const CERTIFICATE: &str = "/etc/jit/tls/cert.pem";
-/// The name under which events go to syslog.
-const PROCESS: &str = "jitctl";
-
 /// Calls one that takes nothing but its path, as root.
 pub(super) fn call<E: Endpoint>(authority: &Authority, path: &E::Path) -> Result<E::Answer>
 where
     E::Query: DeserializeOwned,
 {
     // The office keeps connections of its own.
-    let own = Authority::open(authority.config().clone(), PROCESS, Opener::Admin)?;
+    let own = authority.another()?;
     let query = serde_json::from_str("{}")
         .map_err(|e| Error::invalid(format!("{} takes a query: {e}", E::NAME)))?;
     let target = jit_api::target::<E>(path, &query)?;
