@@ -5,7 +5,7 @@ use jit_core::name::{HostName, PersonName};
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
 
-use crate::{Pin, Trust};
+use crate::{Pin, Trust, pin};
 
 /// How it begins.
 const SCHEME: &str = "jit://";
@@ -66,7 +66,7 @@ impl Invitation {
                 Some(("code", value)) if code.is_none() && !value.is_empty() => {
                     code = Some(SecretText::new(value.to_owned()));
                 }
-                Some(("pin", value)) if pin.is_none() => pin = Some(Pin::parse(value)?),
+                Some(("pin", value)) if pin.is_none() => pin = Some(pin::read(value)?),
                 _ => return Err(wrong("it has parts that are not known here")),
             }
         }

@@ -16,7 +16,7 @@ use jit_core::name::PersonName;
 use jit_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Http, Pin, Places, Trust, private};
+use crate::{Http, Places, Trust, pin, private};
 
 /// The largest file that is read.
 const LARGEST: u64 = 64 * 1024;
@@ -50,7 +50,7 @@ impl Profile {
     /// Invalid when the pin is malformed.
     pub fn trust(&self) -> Result<Trust> {
         Ok(match &self.pin {
-            Some(pin) => Trust::Pin(Pin::parse(pin)?),
+            Some(pin) => Trust::Pin(pin::read(pin)?),
             None => Trust::Authorities(self.ca_file.clone()),
         })
     }

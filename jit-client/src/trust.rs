@@ -13,7 +13,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use crate::Pin;
+use crate::{Pin, pin};
 
 /// Where systems keep the certificates that they trust: Debian, Fedora, macOS.
 const BUNDLES: [&str; 3] =
@@ -88,7 +88,7 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let pin = Pin::of(end_entity)
+        let pin = pin::of(end_entity)
             .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
         if pin == self.pin {
             Ok(ServerCertVerified::assertion())

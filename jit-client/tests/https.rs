@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use jit_client::{Caller, Client, Http, Manner, Pin, Trust};
+use jit_client::{Caller, Client, Http, Manner, Trust, pin};
 use jit_core::Kind;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -107,7 +107,7 @@ fn call(url: &str, trust: &Trust) -> jit_core::Result<Value> {
 #[test]
 fn a_pinned_key_is_believed_whatever_the_name_and_another_key_never() {
     let server = Server::new("some.other.name");
-    let pin = Trust::Pin(Pin::of(&server.certificate).unwrap());
+    let pin = Trust::Pin(pin::of(&server.certificate).unwrap());
     let serving = server.serve(1, 0);
     assert_eq!(call(&server.url("127.0.0.1"), &pin).unwrap()["name"], "jit.example.com");
     assert_eq!(serving.join().unwrap(), ["GET /v1/server HTTP/1.1 "]);
@@ -141,7 +141,7 @@ fn without_a_pin_an_authority_has_to_vouch_for_the_name() {
 #[test]
 fn a_call_outlives_connections_that_break() {
     let server = Server::new("x");
-    let trust = Trust::Pin(Pin::of(&server.certificate).unwrap());
+    let trust = Trust::Pin(pin::of(&server.certificate).unwrap());
     let serving = server.serve(3, 2);
     let http = Http::https(&server.url("127.0.0.1"), &trust).unwrap();
     let client = Client::new(Box::new(http), "jit.example.com", Caller::Unproved);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jit_client::{Caller, Client, Http, Manner, Pin, SigningKey, Trust};
+use jit_client::{Caller, Client, Http, Manner, SigningKey, Trust};
 use jit_core::config::Config;
 use jit_core::factor::Verdict;
 use jit_core::id::GrantId;
@@ -38,7 +38,7 @@ impl Https {
             Error::misconfigured("this host is its own authority")
                 .next("To have it join another's fleet: jitctl join 'jit://…'")
         })?;
-        let trust = Trust::Pin(Pin::parse(&upstream.pin.to_string())?);
+        let trust = Trust::Pin(upstream.pin);
         let transport = Http::https(&upstream.url, &trust)?;
         let key = SigningKey::open(&config.host_key())?;
         let caller = Caller::Host { name: config.host.to_string(), key };

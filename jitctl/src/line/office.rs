@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
-use jit_client::Pin;
+use jit_client::{Pin, pin};
 use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
@@ -53,7 +53,7 @@ fn pin(authority: &Authority) -> Result<Pin> {
         Error::refused("this machine does not serve an authority, so nobody can join it")
             .next("ssh-ca init --serve NAME, NAME being that by which clients reach this machine.")
     })?;
-    Pin::of_file(serve.cert_file.as_deref().unwrap_or(Path::new(CERTIFICATE)))
+    pin::of_file(serve.cert_file.as_deref().unwrap_or(Path::new(CERTIFICATE)))
 }
 
 /// This process holds no CA key.

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jit_core::config::Pin;
 use jit_core::time::Timestamp;
 use jit_core::{Error, Result, rootfile};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
@@ -56,7 +55,7 @@ pub fn pin_of(certificate: &Path) -> Option<String> {
 }
 
 fn pin(spki: &[u8]) -> String {
-    format!("sha256:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(spki)))
+    Pin::of(Sha256::digest(spki).into()).to_string()
 }
 
 /// Where `ssh-ca init` puts them: beside the configuration.
