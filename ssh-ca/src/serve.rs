@@ -10,13 +10,12 @@ pub mod tls;
 mod upstream;
 
 use std::net::{IpAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use jit_core::config::{Config, DEFAULT_PATH, Serve};
+use jit_core::config::{Config, Serve};
 use jit_core::{Error, Result};
 use tokio::net::TcpStream;
 use tokio::signal::unix::SignalKind;
@@ -73,11 +72,7 @@ pub fn pin(serve: &Serve) -> Option<String> {
 }
 
 fn files(serve: &Serve) -> Files {
-    let own = certificate::beside(Path::new(DEFAULT_PATH));
-    Files {
-        certificate: serve.cert_file.clone().unwrap_or(own.certificate),
-        key: serve.key_file.clone().unwrap_or(own.key),
-    }
+    Files { certificate: serve.certificate(), key: serve.key() }
 }
 
 /// The socket that systemd hands over, or else one of our own.

@@ -40,6 +40,17 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// The TLS certificate, those of its issuers after it, as PEM: the one provided, or else what
+    /// `ssh-ca init` makes.
+    pub fn certificate(&self) -> PathBuf {
+        self.cert_file.clone().unwrap_or_else(|| "/etc/jit/tls/cert.pem".into())
+    }
+
+    /// Its private key, as PEM.
+    pub fn key(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| "/etc/jit/tls/key.pem".into())
+    }
+
     /// Whether a person is an admin.
     pub fn is_admin(&self, person: &Person) -> bool {
         !person.suspended && self.admins.iter().any(|member| member.includes(person))

@@ -1,7 +1,5 @@
 //! An endpoint of the interface, called in this process: for what has no verb of its own here.
 
-use std::path::Path;
-
 use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
 use jit_client::{Pin, pin};
 use jit_core::authority::Authority;
@@ -12,8 +10,6 @@ use jit_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use ssh_key::public::KeyData;
 
-/// Where `ssh-ca init --serve` puts the server's certificate, unless the configuration says so.
-const CERTIFICATE: &str = "/etc/jit/tls/cert.pem";
 /// Calls one that takes nothing but its path, as root.
 pub(super) fn call<E: Endpoint>(authority: &Authority, path: &E::Path) -> Result<E::Answer>
 where
@@ -53,7 +49,7 @@ fn pin(authority: &Authority) -> Result<Pin> {
         Error::refused("this machine does not serve an authority, so nobody can join it")
             .next("ssh-ca init --serve NAME, NAME being that by which clients reach this machine.")
     })?;
-    pin::of_file(serve.cert_file.as_deref().unwrap_or(Path::new(CERTIFICATE)))
+    pin::of_file(&serve.certificate())
 }
 
 /// This process holds no CA key.
