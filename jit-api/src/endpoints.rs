@@ -1,9 +1,12 @@
 //! The endpoints, one type each.
 
-/// Declares an endpoint: its line of the table, its types, and its handler.
+/// Declares an endpoint: its line of the table, its types, and its handler, which takes what
+/// [`Endpoint::handle`](crate::Endpoint::handle) does.
 macro_rules! endpoint {
     ($(#[$doc:meta])* $name:ident = $word:literal, $method:ident $path:literal, $access:ident,
-     $summary:literal, ($path_type:ty, $query:ty, $body:ty) -> $answer:ty, $handler:path) => {
+     $summary:literal, ($path_type:ty, $query_type:ty, $body_type:ty) -> $answer:ty,
+     |$desk:pat_param, $caller:pat_param, $at:pat_param, $query:pat_param, $body:pat_param|
+     $handle:expr) => {
         $(#[$doc])*
         pub struct $name;
 
@@ -14,18 +17,18 @@ macro_rules! endpoint {
             const ACCESS: $crate::Access = $crate::Access::$access;
             const SUMMARY: &'static str = $summary;
             type Path = $path_type;
-            type Query = $query;
-            type Body = $body;
+            type Query = $query_type;
+            type Body = $body_type;
             type Answer = $answer;
 
             fn handle(
-                desk: &$crate::Desk<'_>,
-                caller: &$crate::Caller,
-                path: $path_type,
-                query: $query,
-                body: $body,
+                $desk: &$crate::Desk<'_>,
+                $caller: &$crate::Caller,
+                $at: $path_type,
+                $query: $query_type,
+                $body: $body_type,
             ) -> Result<$answer, $crate::Failure> {
-                $handler(desk, caller, path, query, body)
+                $handle
             }
         }
     };
@@ -37,6 +40,7 @@ pub mod certificates;
 pub mod decide;
 pub mod enrolment;
 pub mod explain;
+pub mod factors;
 pub mod fleet;
 pub mod grants;
 pub mod hosts;
@@ -50,3 +54,4 @@ pub mod revoke;
 pub mod server;
 pub mod sessions;
 mod shown;
+pub mod status;

@@ -8,6 +8,7 @@ mod beforehand;
 mod breakglass;
 mod certificates;
 mod change;
+mod elsewhere;
 mod evidence;
 mod extend;
 mod factor_rules;
@@ -40,6 +41,7 @@ use serde_json::{Value, json};
 
 pub use beforehand::Deed;
 pub use certificates::CaPublicKey;
+pub use elsewhere::Elsewhere;
 pub use factors::{Enrolment, FactorStatus};
 pub use fleet::MOST_TOLD;
 pub use grants::{Explanation, NewRequest, RevokeWhich};

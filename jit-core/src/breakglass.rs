@@ -295,14 +295,20 @@ impl Use {
 
     /// What everybody on the host is told.
     pub fn banner(&self, host: &HostName) -> String {
-        format!(
-            "BREAK GLASS: {} is in as {} on {host} until {}: {}",
-            self.person,
-            self.login,
-            self.until.local_hour(),
-            self.reason
-        )
+        banner(&self.person, &self.login, host, self.until, &self.reason)
     }
+}
+
+/// What everybody on the host is told of a use.
+pub fn banner(
+    person: &PersonName,
+    login: &Login,
+    host: &HostName,
+    until: Timestamp,
+    reason: &Reason,
+) -> String {
+    let until = until.local_hour();
+    format!("BREAK GLASS: {person} is in as {login} on {host} until {until}: {reason}")
 }
 
 /// `bob`, or `root alone`.

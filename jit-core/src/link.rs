@@ -2,7 +2,10 @@
 //! keeps of it.
 
 mod call;
+mod elsewhere;
 mod linked;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +20,7 @@ use crate::store::CaKind;
 use crate::time::Timestamp;
 
 pub use call::{Answer, Ask, Asker, Code, Filing, LONGEST_LINE, Question};
+pub use elsewhere::HostSession;
 pub use linked::{Linked, authorized_keys, open, out_of_reach};
 
 /// What a host needs to know to let the right people in while nobody can be asked: no secret, and
@@ -88,12 +92,15 @@ pub struct Link {
     pub ahead: i64,
     /// What kept them apart since; known to the host alone.
     pub trouble: Option<String>,
+    /// The host's sessions that are not over, by their number there; known to the authority alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sessions: BTreeMap<u64, HostSession>,
 }
 
 impl Link {
     /// That of a host which never spoke to its authority.
     pub fn new(host: HostName) -> Self {
-        Link { host, told: 0, contact_at: None, ahead: 0, trouble: None }
+        Link { host, told: 0, contact_at: None, ahead: 0, trouble: None, sessions: BTreeMap::new() }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod decide;
 mod diff;
+mod doubts;
 mod factors;
 mod file;
 mod hours;
@@ -26,6 +27,7 @@ pub use decide::{
     Considered, Decision, Facts, Held, Verdict, decide, eligible, may_approve, strictest,
 };
 pub use diff::{apply, difference};
+pub use doubts::doubts;
 pub use factors::FactorRule;
 pub use file::version;
 pub use hours::Hours;

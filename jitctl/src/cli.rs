@@ -1,7 +1,9 @@
 //! The command line, declared once: help texts, man pages and completions are made from this.
 
+mod audit;
 mod breakglass;
 mod grants;
+mod people;
 mod recovery;
 mod remote;
 mod target;
@@ -12,19 +14,18 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use jit_core::authority::Which;
 use jit_core::config::DEFAULT_PATH;
-use jit_core::hook::Filter;
-use jit_core::id::GrantId;
-use jit_core::name::{GroupName, HookName, HostName, Label, PersonName, Reason};
-use jit_core::time::{Span, Timestamp};
+use jit_core::name::{GroupName, HookName, HostName, PersonName, Reason};
+use jit_core::time::Span;
 use jit_core::{Error, Kind};
 
+pub use audit::{Audit, AuditShow, Policy};
 pub use breakglass::BreakGlass;
 pub use grants::{
     Approve, Cancel, Deny, Edit, Explain, Extend, Grant, Inbox, List, Request, Revoke, Shorten,
     Show, Terms, Withdraw,
 };
+pub use people::{Host, KeyChange, Mfa, User};
 pub use recovery::{Backup, Restore};
 pub use remote::{Cert, Join, Ssh, SshConfig};
 pub use target::Target;
@@ -191,6 +192,7 @@ impl Command {
             Command::Deny(deny) => deny.person.as_ref(),
             Command::Cancel(cancel) => cancel.person.as_ref(),
             Command::Shorten(shorten) => shorten.person.as_ref(),
+            Command::BreakGlass(BreakGlass::Review { reviewer, .. }) => reviewer.as_ref(),
             _ => None,
         }
     }
@@ -232,263 +234,6 @@ pub struct Setup {
     /// How long to wait for the confirmation
     #[arg(long, value_name = "DURATION", value_parser = Span::parse, default_value = "5m", hide = true)]
     pub within: Span,
-}
-
-/// `user`
-#[derive(Debug, Subcommand)]
-pub enum User {
-    /// Add a person
-    #[command(after_help = "\
-Examples:
-  jitctl user add alice --group dev --group oncall --key alice.pub
-  jitctl mfa enroll alice")]
-    Add {
-        /// A letter and up to 31 more of a-z 0-9 . _ -
-        name: PersonName,
-        /// A group that the policy speaks of; may be repeated
-        #[arg(long = "group", value_name = "GROUP")]
-        groups: Vec<GroupName>,
-        /// A public key file of theirs; may be repeated
-        #[arg(long = "key", value_name = "FILE")]
-        keys: Vec<PathBuf>,
-    },
-    /// List people
-    List,
-    /// Show a person with keys, second factor and grants
-    Show {
-        /// Who
-        name: PersonName,
-    },
-    /// Invite a person to join from their own machine, with a key and an app of theirs
-    #[command(after_help = "\
-Prints a line to send to them; it is good once, for a day.
-
-Example:
-  jitctl user invite alice")]
-    Invite {
-        /// Who
-        name: PersonName,
-    },
-    /// Suspend a person: no login, request or approval counts until they are resumed
-    Suspend {
-        /// Who
-        name: PersonName,
-    },
-    /// Let a suspended person act again
-    Resume {
-        /// Who
-        name: PersonName,
-    },
-    /// Remove a person with keys and factors; the log stays
-    Remove {
-        /// Who
-        name: PersonName,
-    },
-    /// Add, remove or list a person's SSH public keys
-    #[command(after_help = "\
-Examples:
-  jitctl user key alice --add alice-new.pub
-  jitctl user key alice --remove SHA256:pcmf4zkBmM…
-  jitctl user key alice --list")]
-    Key {
-        /// Whose
-        name: PersonName,
-        /// What to do; lists them unless told otherwise
-        #[command(flatten)]
-        change: KeyChange,
-    },
-    /// Put a person into groups, or take them out
-    #[command(after_help = "Example:\n  jitctl user group alice --add oncall --remove dev")]
-    Group {
-        /// Who
-        name: PersonName,
-        /// A group to put them into; may be repeated
-        #[arg(long, value_name = "GROUP", required_unless_present = "remove")]
-        add: Vec<GroupName>,
-        /// A group to take them out of; may be repeated
-        #[arg(long, value_name = "GROUP")]
-        remove: Vec<GroupName>,
-    },
-}
-
-/// What to do with keys.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub struct KeyChange {
-    /// Add the public key in this file
-    #[arg(long, value_name = "FILE")]
-    pub add: Option<PathBuf>,
-    /// Remove the key with this fingerprint
-    #[arg(long, value_name = "FINGERPRINT")]
-    pub remove: Option<String>,
-    /// List the keys
-    #[arg(long)]
-    pub list: bool,
-}
-
-/// `mfa`
-#[derive(Debug, Subcommand)]
-pub enum Mfa {
-    /// Enroll an authenticator app; shows a QR code, asks one code back, gives recovery codes
-    #[command(after_help = "\
-The secret counts once a code of it was given back; one in use stays in use until then.
-Without a terminal the code is read from standard input, one line. With --json two lines are
-printed: {\"otpauth_uri\":…} before the code is read, {\"recovery_codes\":[…]} after it.
-
-Example:
-  jitctl mfa enroll alice")]
-    Enroll {
-        /// Whose
-        name: PersonName,
-    },
-    /// Take a person's second factor away, lockout included
-    Reset {
-        /// Whose
-        name: PersonName,
-    },
-    /// Make new recovery codes; the old ones are void
-    Codes {
-        /// Whose
-        name: PersonName,
-    },
-}
-
-/// `host`
-#[derive(Debug, Subcommand)]
-pub enum Host {
-    /// Add a host, or replace the labels of one
-    #[command(after_help = "Example:\n  jitctl host add web-1 --label env=prod --label tier=web")]
-    Add {
-        /// What it is called
-        name: HostName,
-        /// A label that the policy and grants can name; may be repeated
-        #[arg(long = "label", value_name = "KEY=VALUE")]
-        labels: Vec<Label>,
-    },
-    /// List hosts
-    List,
-    /// Show a host
-    Show {
-        /// Which
-        name: HostName,
-    },
-    /// Invite a host to join
-    #[command(after_help = "\
-Prints the command to run on it as root; it is good once, for a day.
-
-Example:
-  jitctl host invite web-2")]
-    Invite {
-        /// Which
-        name: HostName,
-    },
-    /// Remove a host: its grants cover nothing any more
-    Remove {
-        /// Which
-        name: HostName,
-    },
-}
-
-/// `policy`
-#[derive(Debug, Subcommand)]
-pub enum Policy {
-    /// Check a policy file, and look for groups and hosts that there are none of
-    #[command(after_help = "\
-Examples:
-  jitctl policy check
-  jitctl policy check new-policy.toml")]
-    Check {
-        /// The file to check; the one in force unless given
-        file: Option<PathBuf>,
-    },
-    /// Check that a policy decides as the cases in a file expect
-    #[command(after_help = "\
-A case is a [[case]] table: name, person, target ([LOGIN@]HOST), duration, sudo, reason, at (when it
-is decided), start, approvers; expect = \"allow\", \"pending\" or \"deny\"; and, where they are to be
-compared, role, missing, why (a part of it). [[person]] and [[host]] tables describe who and what
-there is; without any, those that are enrolled count.
-
-Examples:
-  jitctl policy test policy-cases.toml
-  jitctl policy test policy-cases.toml --policy new-policy.toml")]
-    Test {
-        /// The cases
-        file: PathBuf,
-        /// The policy to check; the one in force unless given
-        #[arg(long, value_name = "FILE")]
-        policy: Option<PathBuf>,
-    },
-    /// Show the roles in force; for a person, what they could ask for and who could approve it
-    Show {
-        /// Only those that name this person
-        person: Option<PersonName>,
-    },
-}
-
-/// `audit`
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Show the last records, the newest at the end
-    #[command(after_help = "\
-A DETAIL is cut short on a terminal; --wide shows all of it, as a pipe or a file gets it.
-
-Examples:
-  jitctl audit show --person alice --action 'login.*' --since '2026-11-23 08:00'
-  jitctl audit show --grant k7q2-m9xd --wide")]
-    Show(AuditShow),
-    /// Check every record and every link of the chain
-    #[command(after_help = "\
-Prints how many records there are and the hash of the last. Keep the two on another machine:
-they show later whether the end of the log was cut off. Ends with 1 if the log is broken.")]
-    Verify,
-    /// Say why a decision came out as it did, from the log alone
-    #[command(after_help = "\
-Reads the log from its start, puts the policy of that day together from its changes, decides again
-with the facts on record, and says whether the same comes out. Ends with 1 if it does not.
-
-Examples:
-  jitctl audit explain k7q2-m9xd
-  jitctl audit explain 42 --json")]
-    Explain {
-        /// A grant's id, or a record's number
-        #[arg(value_name = "ID|NUMBER", value_parser = which)]
-        what: Which,
-    },
-}
-
-/// `k7q2-m9xd`, or `42`.
-fn which(text: &str) -> Result<Which, String> {
-    match text.parse() {
-        Ok(number) => Ok(Which::Record(number)),
-        Err(_) => GrantId::parse(text).map(Which::Grant).map_err(|error| error.to_string()),
-    }
-}
-
-/// `audit show`
-#[derive(Clone, Debug, Args)]
-pub struct AuditShow {
-    /// At most how many
-    #[arg(long, value_name = "N", default_value_t = 50,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// What this person did, or what is about them
-    #[arg(long, value_name = "PERSON")]
-    pub person: Option<PersonName>,
-    /// What was done: grant.approve, or grant.* for all of grants
-    #[arg(long, value_name = "ACTION", value_parser = Filter::parse)]
-    pub action: Option<Filter>,
-    /// What is about this grant
-    #[arg(long, value_name = "ID")]
-    pub grant: Option<GrantId>,
-    /// From when on, as 2026-11-23T14:30:00+01:00 or '2026-11-23 14:30' local time
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub since: Option<Timestamp>,
-    /// Until when
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub until: Option<Timestamp>,
-    /// Show each DETAIL whole
-    #[arg(long)]
-    pub wide: bool,
 }
 
 /// `hooks`
@@ -534,12 +279,18 @@ pub fn parse(arguments: &[OsString], me: Option<&PersonName>) -> Result<Cli, cla
     if let Some(me) = me {
         for verb in ["request", "inbox", "approve", "withdraw", "edit", "deny", "cancel", "shorten"]
         {
-            command = command.mut_subcommand(verb, |verb| {
-                verb.mut_arg("person", |as_| as_.required(false).default_value(me.to_string()))
-            });
+            command = command.mut_subcommand(verb, |verb| acts(verb, "person", me));
         }
+        command = command.mut_subcommand("break-glass", |noun| {
+            noun.mut_subcommand("review", |verb| acts(verb, "reviewer", me))
+        });
     }
     Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// The verb with `me` as who acts, whom it has in its argument `named`.
+fn acts(verb: clap::Command, named: &'static str, me: &PersonName) -> clap::Command {
+    verb.mut_arg(named, |named| named.required(false).default_value(me.to_string()))
 }
 
 /// Tells what can't be read, or helps; how the program ends then.

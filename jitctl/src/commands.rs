@@ -39,8 +39,8 @@ use jit_core::id::GrantId;
 use jit_core::store::sqlite::Opener;
 use jit_core::{Error, Kind, Result};
 
-use crate::cli::{Cli, Command, Host, User};
-use crate::line::{Line, Way};
+use crate::cli::{Cli, Command};
+use crate::line::{Here, Line, Way};
 use crate::output::{Exit, Output, joined};
 use crate::reach::{self, Reach};
 
@@ -80,11 +80,11 @@ pub fn run(cli: &Cli, reach: &Reach, output: Output) -> Result<Exit> {
     }
     match reach {
         Reach::Here => here(cli, output),
-        Reach::Socket(socket, me) => anywhere(&cli.command, || {
+        Reach::Socket(socket, me) => anywhere(&cli.command, None, output, &|| {
             Ok(Line { way: Way::There(Box::new(reach::by_socket(socket, me))), output })
         })
         .unwrap_or_else(|| Err(for_root())),
-        Reach::Joined(profile) => anywhere(&cli.command, || {
+        Reach::Joined(profile) => anywhere(&cli.command, None, output, &|| {
             Ok(Line { way: Way::There(Box::new(reach::joined(profile, output, false)?)), output })
         })
         .unwrap_or_else(|| Err(for_root())),
@@ -107,8 +107,6 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         Command::Setup(setup) => return setup::run(&path, setup, output),
         Command::Doctor => return doctor::run(&path, output),
         Command::Restore(restore) => return restore::run(&path, restore, output),
-        // A policy can be checked while the store is out of reach.
-        Command::Policy(command) => return policy::run(&path, command, output),
         _ => {}
     }
     let opened = || {
@@ -118,8 +116,8 @@ fn here(cli: &Cli, output: Output) -> Result<Exit> {
         }
         Ok(authority)
     };
-    let line = || Ok(Line { way: Way::Here(Box::new(opened()?)), output });
-    if let Some(done) = anywhere(&cli.command, line) {
+    let line = || Ok(Line { way: Way::Here(Box::new(Here::new(opened()?))), output });
+    if let Some(done) = anywhere(&cli.command, Some(&path), output, &line) {
         tell_tampering(&done, || open(&path));
         return done;
     }
@@ -142,13 +140,6 @@ fn tell_tampering(done: &Result<Exit>, authority: impl FnOnce() -> Result<Author
 /// Runs a command that takes an open store.
 fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
     match command {
-        Command::Status => status::run(desk),
-        Command::User(command) => user::run(desk, command),
-        Command::Mfa(command) => mfa::run(desk, command),
-        Command::Host(command) => host::run(desk, command),
-        Command::Sessions => sessions::run(desk),
-        Command::BreakGlass(command) => breakglass::run(desk, command),
-        Command::Audit(command) => audit::run(desk, command),
         Command::Hooks(command) => hooks::run(desk, path, command),
         Command::Clock(command) => audit::clock(desk, command),
         Command::Backup(backup) => backup::run(desk, path, backup),
@@ -160,8 +151,22 @@ fn with(desk: &Desk, path: &Path, command: &Command) -> Result<Exit> {
 type Run<'a> = Box<dyn FnOnce(&Line) -> Result<Exit> + 'a>;
 
 /// Runs a command that works on every line to an authority; nothing where it is none of those.
-fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Result<Exit>> {
+/// `config` is that of this machine, where its own authority is meant.
+fn anywhere(
+    command: &Command,
+    config: Option<&Path>,
+    output: Output,
+    open: &dyn Fn() -> Result<Line>,
+) -> Option<Result<Exit>> {
     let run: Run<'_> = match command {
+        Command::Policy(command) => return Some(policy::run(open, config, command, output)),
+        Command::Status => Box::new(status::run),
+        Command::User(command) => Box::new(|line| user::run(line, command)),
+        Command::Mfa(command) => Box::new(|line| mfa::run(line, command)),
+        Command::Host(command) => Box::new(|line| host::run(line, command)),
+        Command::Sessions => Box::new(sessions::run),
+        Command::BreakGlass(command) => Box::new(|line| breakglass::run(line, command)),
+        Command::Audit(command) => Box::new(|line| audit::run(line, command)),
         Command::Request(request) => Box::new(|line| request::run(line, request)),
         Command::Extend(extend) => Box::new(|line| request::extend(line, extend)),
         Command::Edit(edit) => Box::new(|line| change::edit(line, edit)),
@@ -174,8 +179,6 @@ fn anywhere(command: &Command, open: impl FnOnce() -> Result<Line>) -> Option<Re
         Command::Shorten(shorten) => Box::new(|line| change::shorten(line, shorten)),
         Command::Revoke(revoke) => Box::new(|line| grant::revoke(line, revoke)),
         Command::List(filter) => Box::new(|line| list::run(line, filter)),
-        Command::User(User::Invite { name }) => Box::new(|line| invite::person(line, name)),
-        Command::Host(Host::Invite { name }) => Box::new(|line| invite::host(line, name)),
         Command::Show(show) => Box::new(|line| list::show(line, show)),
         Command::Explain(question) => Box::new(|line| explain::run(line, question)),
         _ => return None,

@@ -5,22 +5,29 @@
 //! whoever logged in, which the authority checks anew for each call.
 
 mod here;
-mod office;
 pub mod standing;
 pub mod there;
+mod world;
 
-use jit_api::wire::Invitation;
-use jit_core::Result;
-use jit_core::authority::{Authority, Deed, RevokeWhich};
+use jit_api::Endpoint;
+use jit_api::endpoints::{hosts, people};
+use jit_api::wire::{ByHost, ByName, Invitation, Nothing};
+use jit_core::authority::{Deed, RevokeWhich};
 use jit_core::grant::{Actor, Ask, Edit, Grant, Phase};
 use jit_core::id::GrantId;
 use jit_core::name::{HostName, Login, PersonName, Place, Reason};
 use jit_core::time::{Span, Timestamp};
+use jit_core::{Kind, Result};
 
+pub use here::Here;
 pub use standing::{Explained, Standing};
 pub use there::There;
+pub use world::World;
 
 use crate::output::Output;
+
+/// What most endpoints take in one place or another.
+pub const NOTHING: Nothing = Nothing {};
 
 /// A line, and what prints.
 pub struct Line {
@@ -37,10 +44,18 @@ impl Line {
     }
 }
 
+impl Line {
+    /// How somebody comes to a second factor: root has them scan it here, anybody else invites them.
+    pub fn enrol(&self, person: &PersonName) -> String {
+        let how = if self.way.is_here() { "mfa enroll" } else { "user invite" };
+        format!("jitctl {how} {person}")
+    }
+}
+
 /// How the authority is reached.
 pub enum Way {
     /// In this process.
-    Here(Box<Authority>),
+    Here(Box<Here>),
     /// By its interface.
     There(Box<There>),
 }
@@ -71,7 +86,10 @@ pub enum Proof {
 macro_rules! both {
     ($way:expr, $authority:ident => $here:expr, $there:ident => $other:expr) => {
         match $way {
-            Way::Here($authority) => $here,
+            Way::Here(here) => {
+                let $authority = &here.authority;
+                $here
+            }
             Way::There($there) => $other,
         }
     };
@@ -87,6 +105,14 @@ impl Way {
     /// Whether it is in this process.
     pub fn is_here(&self) -> bool {
         matches!(self, Way::Here(_))
+    }
+
+    /// Who acts, where that is one person whatever is said.
+    pub fn me(&self) -> Option<&PersonName> {
+        match self {
+            Way::Here(_) => None,
+            Way::There(there) => Some(there.me()),
+        }
     }
 
     /// Files a request.
@@ -161,14 +187,37 @@ impl Way {
         both!(self, a => a.revoke(which, &Actor::Root, reason), t => t.revoke(which, reason))
     }
 
+    /// Calls an endpoint of the interface: here as root, there as whoever logged in.
+    pub fn call<E: Endpoint>(
+        &self,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<E::Answer> {
+        match self {
+            Way::Here(here) => here.call::<E>(path, query, body),
+            Way::There(there) => there.call::<E>(path, query, body),
+        }
+    }
+
     /// Invites a person to join; the line to send to them.
     pub fn invite_person(&self, name: &PersonName) -> Result<Invitation> {
-        both!(self, a => here::invite_person(a, name), t => t.invite_person(name))
+        self.check_joinable()?;
+        self.call::<people::Invite>(&ByName { name: name.clone() }, &NOTHING, &NOTHING)
     }
 
     /// Invites a host to join.
     pub fn invite_host(&self, name: &HostName) -> Result<Invitation> {
-        both!(self, a => here::invite_host(a, name), t => t.invite_host(name))
+        self.check_joinable()?;
+        self.call::<hosts::Invite>(&ByHost { name: name.clone() }, &NOTHING, &NOTHING)
+    }
+
+    /// That there is something to join: an invitation to nothing would only puzzle.
+    fn check_joinable(&self) -> Result<()> {
+        match self {
+            Way::Here(here) => here.pin().map(drop),
+            Way::There(_) => Ok(()),
+        }
     }
 
     /// One grant, and when it was looked at.
@@ -193,7 +242,16 @@ impl Way {
 
     /// A person's groups, where whoever asks may know.
     pub fn groups(&self, person: &PersonName) -> Result<Option<Vec<String>>> {
-        both!(self, a => here::groups(a, person), t => t.groups(person))
+        match self.call::<people::Show>(&ByName { name: person.clone() }, &NOTHING, &NOTHING) {
+            Ok(person) => Ok(Some(person.groups.iter().map(ToString::to_string).collect())),
+            // Admins may know.
+            Err(error)
+                if !self.is_here() && matches!(error.kind(), Kind::Refused | Kind::NotFound) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a person has access, or how they could get it.

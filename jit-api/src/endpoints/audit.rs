@@ -1,11 +1,11 @@
 //! The log.
 
-use jit_core::audit::{self, hex};
+use jit_core::Error;
+use jit_core::audit::{self, Wanted, hex};
+use jit_core::authority::Which;
+use jit_core::hook::Filter;
 
-use crate::caller::Caller;
-use crate::endpoint::Desk;
-use crate::problem::Failure;
-use crate::wire::{ListRecords, Nothing, Record, Records, Verified};
+use crate::wire::{self, ExplainRecord, ListRecords, Nothing, Record, Records, Verified};
 
 /// How many records are listed unless told, and at most.
 const USUAL: u32 = 100;
@@ -14,29 +14,43 @@ const MOST: u32 = 1000;
 endpoint!(
     /// Records.
     List = "audit", Get "/v1/audit", Admin, "Records of the log, oldest first",
-    (Nothing, ListRecords, Nothing) -> Records, list
+    (Nothing, ListRecords, Nothing) -> Records,
+    |desk, _, _, query, _| {
+        let limit = query.limit.unwrap_or(USUAL).min(MOST);
+        let action = query.action.as_deref().map(Filter::parse).transpose()?;
+        let ListRecords { from, before, person, grant, since, until, .. } = query;
+        let wanted = Wanted { person, action, grant, since, until };
+        let records = match from {
+            Some(from) => desk.authority.records_from(from, limit)?,
+            None => desk.authority.last_records_of(&wanted, before, limit)?,
+        };
+        Ok(Records { records: records.into_iter().map(shown).collect() })
+    }
 );
 endpoint!(
     /// Checks the whole log.
     Verify = "audit-verify", Get "/v1/audit/verify", Admin,
     "Checks every record and every link of the log",
-    (Nothing, Nothing, Nothing) -> Verified, verify
+    (Nothing, Nothing, Nothing) -> Verified,
+    |desk, _, _, _, _| {
+        let log = desk.authority.verify_log()?;
+        Ok(Verified { records: log.records, head: log.head.map(|head| hex(&head.hash)) })
+    }
 );
-
-fn list(
-    desk: &Desk<'_>,
-    _: &Caller,
-    _: Nothing,
-    query: ListRecords,
-    _: Nothing,
-) -> Result<Records, Failure> {
-    let limit = query.limit.unwrap_or(USUAL).min(MOST);
-    let records = match query.from {
-        Some(from) => desk.authority.records_from(from, limit)?,
-        None => desk.authority.last_records(limit)?,
-    };
-    Ok(Records { records: records.into_iter().map(shown).collect() })
-}
+endpoint!(
+    /// Tells decisions again.
+    Explain = "audit-explain", Get "/v1/audit/explain", Admin,
+    "Why decisions came out as they did, from the log alone",
+    (Nothing, ExplainRecord, Nothing) -> wire::Retold,
+    |desk, _, _, query, _| {
+        let which = match (query.grant, query.record) {
+            (Some(grant), None) => Which::Grant(grant),
+            (None, Some(record)) => Which::Record(record),
+            _ => return Err(Error::invalid("it takes a grant or a record, one of the two").into()),
+        };
+        Ok(wire::Retold { decisions: desk.authority.retell(&which)? })
+    }
+);
 
 fn shown(record: audit::Record) -> Record {
     Record {
@@ -50,15 +64,4 @@ fn shown(record: audit::Record) -> Record {
         previous: hex(&record.previous),
         hash: hex(&record.hash),
     }
-}
-
-fn verify(
-    desk: &Desk<'_>,
-    _: &Caller,
-    _: Nothing,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Verified, Failure> {
-    let log = desk.authority.verify_log()?;
-    Ok(Verified { records: log.records, head: log.head.map(|head| hex(&head.hash)) })
 }

@@ -63,60 +63,39 @@ endpoint!(
     /// Takes a yes back.
     Withdraw = "withdraw", Post "/v1/grants/{id}/withdraw", Person,
     "Takes one's yes back, before it took effect",
-    (ById, Nothing, Decide) -> GrantView, withdraw
+    (ById, Nothing, Decide) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        seen(desk, caller, &id)?;
+        let by = caller.acting(body.person.as_ref())?;
+        proved(desk, caller, Deed::Withdraw, &id, &by, body.code.as_deref())?;
+        view(desk, desk.authority.withdraw(&id, &by)?)
+    }
 );
 
 endpoint!(
     /// Says no.
     Deny = "deny", Post "/v1/grants/{id}/deny", Person,
     "Says no: one of those who could approve",
-    (ById, Nothing, Decide) -> GrantView, deny
+    (ById, Nothing, Decide) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        seen(desk, caller, &id)?;
+        let actor = decider(desk, caller, Deed::Deny, &id, body.person.as_ref(), body.code.as_deref())?;
+        view(desk, desk.authority.deny(&id, &actor, body.reason.as_ref())?)
+    }
 );
 
 endpoint!(
     /// Ends a window sooner.
     Shorten = "shorten", Post "/v1/grants/{id}/shorten", Person,
     "Makes a window end sooner: one of those who could approve it",
-    (ById, Nothing, Shorter) -> GrantView, shorten
+    (ById, Nothing, Shorter) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        visible_to_deciders(desk, caller, &id)?;
+        let actor =
+            decider(desk, caller, Deed::Shorten, &id, body.person.as_ref(), body.code.as_deref())?;
+        view(desk, desk.authority.shorten(&id, body.left, &actor, body.reason.as_ref())?)
+    }
 );
-
-fn withdraw(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: Decide,
-) -> Result<GrantView, Failure> {
-    seen(desk, caller, &id)?;
-    let by = caller.acting(body.person.as_ref())?;
-    proved(desk, caller, Deed::Withdraw, &id, &by, body.code.as_deref())?;
-    view(desk, desk.authority.withdraw(&id, &by)?)
-}
-
-fn deny(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: Decide,
-) -> Result<GrantView, Failure> {
-    seen(desk, caller, &id)?;
-    let actor = decider(desk, caller, Deed::Deny, &id, body.person.as_ref(), body.code.as_deref())?;
-    view(desk, desk.authority.deny(&id, &actor, body.reason.as_ref())?)
-}
-
-fn shorten(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: Shorter,
-) -> Result<GrantView, Failure> {
-    visible_to_deciders(desk, caller, &id)?;
-    let actor =
-        decider(desk, caller, Deed::Shorten, &id, body.person.as_ref(), body.code.as_deref())?;
-    view(desk, desk.authority.shorten(&id, body.left, &actor, body.reason.as_ref())?)
-}
 
 /// Whoever could approve a grant may shorten it, but it is theirs to see only while it is undecided
 /// or where they approved it. Others are told by the authority that it is not theirs, and that is on
@@ -159,9 +138,12 @@ fn proved(
         return Ok(());
     }
     desk.authority.could(deed, id, by)?;
-    let Some(code) = code else {
-        return Err(Failure::forbidden(format!("this takes a verification code of {by}"))
-            .next("Give it, or log in: jitctl login"));
-    };
+    let code = code.ok_or_else(|| needs_code(by))?;
     Ok(desk.authority.prove(by, code, &format!("{deed:?} {id}").to_lowercase())?)
+}
+
+/// That somebody has proved no second factor.
+pub(super) fn needs_code(name: &PersonName) -> Failure {
+    Failure::forbidden(format!("this takes a verification code of {name}"))
+        .next("Give it, or log in: jitctl login")
 }

@@ -52,152 +52,54 @@ impl Endpoint for State {
     }
 }
 
-/// Checks a code that was typed on the host.
-pub struct Factor;
-
-impl Endpoint for Factor {
-    const NAME: &'static str = "host-factor";
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/v1/host/factor";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "Checks a code that was typed on the host";
-    type Path = Nothing;
-    type Query = Nothing;
-    type Body = HostCode;
-    type Answer = HostVerdict;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        _: Nothing,
-        _: Nothing,
-        body: HostCode,
-    ) -> Result<HostVerdict, Failure> {
+endpoint!(
+    /// Checks a code that was typed on the host.
+    Factor = "host-factor", Post "/v1/host/factor", Host, "Checks a code that was typed on the host",
+    (Nothing, Nothing, HostCode) -> HostVerdict,
+    |desk, caller, _, _, body| {
         Ok(HostVerdict { answer: desk.authority.host_factor(host(caller)?, &body.0)? })
     }
-}
-
-/// Who may ask for an account of the host.
-pub struct Askers;
-
-impl Endpoint for Askers {
-    const NAME: &'static str = "host-askers";
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/v1/host/askers";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "Who may ask for an account of the host";
-    type Path = Nothing;
-    type Query = Nothing;
-    type Body = HostAccount;
-    type Answer = HostAskers;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        _: Nothing,
-        _: Nothing,
-        body: HostAccount,
-    ) -> Result<HostAskers, Failure> {
+);
+endpoint!(
+    /// Who may ask for an account of the host.
+    Askers = "host-askers", Post "/v1/host/askers", Host, "Who may ask for an account of the host",
+    (Nothing, Nothing, HostAccount) -> HostAskers,
+    |desk, caller, _, _, body| {
         Ok(HostAskers { answer: desk.authority.host_askers(host(caller)?, &body.login)? })
     }
-}
-
-/// For how long somebody may ask for an account of the host.
-pub struct Offer;
-
-impl Endpoint for Offer {
-    const NAME: &'static str = "host-offer";
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/v1/host/offer";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "For how long somebody may ask for an account of the host";
-    type Path = Nothing;
-    type Query = Nothing;
-    type Body = HostAsk;
-    type Answer = HostOffer;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        _: Nothing,
-        _: Nothing,
-        body: HostAsk,
-    ) -> Result<HostOffer, Failure> {
+);
+endpoint!(
+    /// For how long somebody may ask for an account of the host.
+    Offer = "host-offer", Post "/v1/host/offer", Host,
+    "For how long somebody may ask for an account of the host",
+    (Nothing, Nothing, HostAsk) -> HostOffer,
+    |desk, caller, _, _, body| {
         Ok(HostOffer { answer: desk.authority.host_offer(host(caller)?, &body.0)? })
     }
-}
-
-/// Files a request that somebody made at a prompt of the host.
-pub struct Request;
-
-impl Endpoint for Request {
-    const NAME: &'static str = "host-request";
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/v1/host/requests";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "Files a request that somebody made at a prompt of the host";
-    type Path = Nothing;
-    type Query = Nothing;
-    type Body = HostFiling;
-    type Answer = HostStanding;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        _: Nothing,
-        _: Nothing,
-        body: HostFiling,
-    ) -> Result<HostStanding, Failure> {
+);
+endpoint!(
+    /// Files a request that somebody made at a prompt of the host.
+    Request = "host-request", Post "/v1/host/requests", Host,
+    "Files a request that somebody made at a prompt of the host",
+    (Nothing, Nothing, HostFiling) -> HostStanding,
+    |desk, caller, _, _, body| {
         Ok(HostStanding { answer: desk.authority.host_request(host(caller)?, &body.0)? })
     }
-}
-
-/// Where a request for the host stands.
-pub struct Standing;
-
-impl Endpoint for Standing {
-    const NAME: &'static str = "host-standing";
-    const METHOD: Method = Method::Get;
-    const PATH: &'static str = "/v1/host/requests/{id}";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "Where a request for the host stands";
-    type Path = ById;
-    type Query = Nothing;
-    type Body = Nothing;
-    type Answer = HostStanding;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        path: ById,
-        _: Nothing,
-        _: Nothing,
-    ) -> Result<HostStanding, Failure> {
+);
+endpoint!(
+    /// Where a request for the host stands.
+    Standing = "host-standing", Get "/v1/host/requests/{id}", Host,
+    "Where a request for the host stands",
+    (ById, Nothing, Nothing) -> HostStanding,
+    |desk, caller, path, _, _| {
         Ok(HostStanding { answer: desk.authority.host_standing(host(caller)?, &path.id)? })
     }
-}
-
-/// Puts records of the host on the log, each once.
-pub struct Log;
-
-impl Endpoint for Log {
-    const NAME: &'static str = "host-log";
-    const METHOD: Method = Method::Post;
-    const PATH: &'static str = "/v1/host/log";
-    const ACCESS: Access = Access::Host;
-    const SUMMARY: &'static str = "Puts records of the host on the log, each once";
-    type Path = Nothing;
-    type Query = Nothing;
-    type Body = HostLog;
-    type Answer = HostLogged;
-
-    fn handle(
-        desk: &Desk<'_>,
-        caller: &Caller,
-        _: Nothing,
-        _: Nothing,
-        body: HostLog,
-    ) -> Result<HostLogged, Failure> {
+);
+endpoint!(
+    /// Puts records of the host on the log, each once.
+    Log = "host-log", Post "/v1/host/log", Host, "Puts records of the host on the log, each once",
+    (Nothing, Nothing, HostLog) -> HostLogged,
+    |desk, caller, _, _, body| {
         Ok(HostLogged { answer: desk.authority.host_log(host(caller)?, &body.records)? })
     }
-}
+);

@@ -2,84 +2,125 @@
 
 use jit_core::invitation::Invited;
 use jit_core::name::PersonName;
+use jit_core::person::IdentityKey;
 
-use crate::caller::Caller;
 use crate::endpoint::Desk;
 use crate::problem::Failure;
 use crate::wire::{
-    self, AddKey as NewKey, AddPerson, ByKey, ByName, ChangeGroups, Key, Nothing, Person,
+    self, AddKey as NewKey, AddPerson, ByKey, ByName, ChangeGroups, Key, Nothing, Person, Regrouped,
 };
 
 endpoint!(
     /// All people.
     List = "people", Get "/v1/people", Admin, "All people",
-    (Nothing, Nothing, Nothing) -> wire::People, list
+    (Nothing, Nothing, Nothing) -> wire::People,
+    |desk, _, _, _, _| {
+        let people = desk.authority.people()?;
+        let people = people.iter().map(|one| person(desk, &one.name)).collect::<Result<_, _>>()?;
+        Ok(wire::People { people })
+    }
 );
 endpoint!(
     /// Adds a person.
     Add = "person-add", Post "/v1/people", Admin, "Adds a person",
-    (Nothing, Nothing, AddPerson) -> Person, add
+    (Nothing, Nothing, AddPerson) -> Person,
+    |desk, caller, _, _, new| {
+        let groups = new.groups.into_iter().collect();
+        desk.authority.add_person(&caller.actor(), &new.name, &groups, &new.keys)?;
+        person(desk, &new.name)
+    }
 );
 endpoint!(
     /// One person.
     Show = "person", Get "/v1/people/{name}", Admin, "One person",
-    (ByName, Nothing, Nothing) -> Person, show
+    (ByName, Nothing, Nothing) -> Person,
+    |desk, _, path, _, _| person(desk, &path.name)
 );
 endpoint!(
     /// Removes a person.
     Remove = "person-remove", Delete "/v1/people/{name}", Admin,
     "Removes a person with keys and factors, and ends their grants",
-    (ByName, Nothing, Nothing) -> Nothing, remove
+    (ByName, Nothing, Nothing) -> Nothing,
+    |desk, caller, path, _, _| {
+        desk.authority.remove_person(&caller.actor(), &path.name)?;
+        Ok(Nothing {})
+    }
 );
 endpoint!(
     /// Suspends a person.
     Suspend = "person-suspend", Post "/v1/people/{name}/suspend", Admin,
     "A suspended person gets nothing, and their grants end",
-    (ByName, Nothing, Nothing) -> Person, suspend
+    (ByName, Nothing, Nothing) -> Person,
+    |desk, caller, path, _, _| {
+        desk.authority.suspend(&caller.actor(), &path.name, true)?;
+        person(desk, &path.name)
+    }
 );
 endpoint!(
     /// Lets a person act again.
     Resume = "person-resume", Post "/v1/people/{name}/resume", Admin, "Lets a person act again",
-    (ByName, Nothing, Nothing) -> Person, resume
+    (ByName, Nothing, Nothing) -> Person,
+    |desk, caller, path, _, _| {
+        desk.authority.suspend(&caller.actor(), &path.name, false)?;
+        person(desk, &path.name)
+    }
 );
 endpoint!(
     /// Changes a person's groups.
     Groups = "person-groups", Post "/v1/people/{name}/groups", Admin, "Changes a person's groups",
-    (ByName, Nothing, ChangeGroups) -> Person, groups
+    (ByName, Nothing, ChangeGroups) -> Regrouped,
+    |desk, caller, path, _, change| {
+        let (add, remove) = (change.add.into_iter().collect(), change.remove.into_iter().collect());
+        let (_, grants_ended) =
+            desk.authority.change_groups(&caller.actor(), &path.name, &add, &remove)?;
+        Ok(Regrouped { person: person(desk, &path.name)?, grants_ended })
+    }
 );
 endpoint!(
     /// Adds a key.
     AddKey = "key-add", Post "/v1/people/{name}/keys", Admin, "Adds an identity key of a person",
-    (ByName, Nothing, NewKey) -> Person, add_key
+    (ByName, Nothing, NewKey) -> Key,
+    |desk, caller, path, _, key| {
+        Ok(shown(desk.authority.add_key(&caller.actor(), &path.name, &key.public_key)?))
+    }
 );
 endpoint!(
     /// Removes a key.
     RemoveKey = "key-remove", Delete "/v1/people/{name}/keys/{fingerprint}", Admin,
     "Removes an identity key; what it logged in counts no longer",
-    (ByKey, Nothing, Nothing) -> Person, remove_key
+    (ByKey, Nothing, Nothing) -> Person,
+    |desk, caller, path, _, _| {
+        desk.authority.remove_key(&caller.actor(), &path.name, &path.fingerprint)?;
+        person(desk, &path.name)
+    }
 );
 endpoint!(
     /// Invites a person.
     Invite = "person-invite", Post "/v1/people/{name}/invitation", Admin,
     "A one-time code by which a person enrols a key and a second factor themselves",
-    (ByName, Nothing, Nothing) -> wire::Invitation, invite
-);
-endpoint!(
-    /// Resets a person's second factor.
-    ResetMfa = "mfa-reset", Post "/v1/people/{name}/mfa-reset", Admin,
-    "Takes a person's second factor away, lockout included",
-    (ByName, Nothing, Nothing) -> Person, reset_mfa
+    (ByName, Nothing, Nothing) -> wire::Invitation,
+    |desk, caller, path, _, _| {
+        let invited = Invited::Person(path.name.clone());
+        let (code, expires_at) = desk.authority.invite(&caller.actor(), &invited)?;
+        let code = code.expose().to_owned();
+        let join = desk.office.join(&format!("person/{}", path.name), &code);
+        Ok(wire::Invitation { code, expires_at, join })
+    }
 );
 
-fn person(desk: &Desk<'_>, name: &PersonName) -> Result<Person, Failure> {
-    let person = desk.authority.person(name)?;
-    let factor = desk.authority.factor_status(name)?;
-    let keys = desk.authority.keys(name)?.into_iter().map(|key| Key {
+fn shown(key: IdentityKey) -> Key {
+    Key {
         fingerprint: key.fingerprint,
         public_key: key.public_key,
         comment: key.comment,
         added_at: key.added_at,
-    });
+    }
+}
+
+pub(super) fn person(desk: &Desk<'_>, name: &PersonName) -> Result<Person, Failure> {
+    let person = desk.authority.person(name)?;
+    let factor = desk.authority.factor_status(name)?;
+    let keys = desk.authority.keys(name)?.into_iter().map(shown);
     Ok(Person {
         name: person.name,
         groups: person.groups.into_iter().collect(),
@@ -91,130 +132,4 @@ fn person(desk: &Desk<'_>, name: &PersonName) -> Result<Person, Failure> {
         locked_out: factor.locked_out,
         recovery_codes: factor.recovery_codes,
     })
-}
-
-fn list(
-    desk: &Desk<'_>,
-    _: &Caller,
-    _: Nothing,
-    _: Nothing,
-    _: Nothing,
-) -> Result<wire::People, Failure> {
-    let people = desk.authority.people()?;
-    let people = people.iter().map(|one| person(desk, &one.name)).collect::<Result<_, _>>()?;
-    Ok(wire::People { people })
-}
-
-fn add(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    _: Nothing,
-    _: Nothing,
-    new: AddPerson,
-) -> Result<Person, Failure> {
-    let groups = new.groups.into_iter().collect();
-    desk.authority.add_person(&caller.actor(), &new.name, &groups, &new.keys)?;
-    person(desk, &new.name)
-}
-
-fn show(
-    desk: &Desk<'_>,
-    _: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Person, Failure> {
-    person(desk, &path.name)
-}
-
-fn remove(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Nothing, Failure> {
-    desk.authority.remove_person(&caller.actor(), &path.name)?;
-    Ok(Nothing {})
-}
-
-fn suspend(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Person, Failure> {
-    desk.authority.suspend(&caller.actor(), &path.name, true)?;
-    person(desk, &path.name)
-}
-
-fn resume(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Person, Failure> {
-    desk.authority.suspend(&caller.actor(), &path.name, false)?;
-    person(desk, &path.name)
-}
-
-fn groups(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    change: ChangeGroups,
-) -> Result<Person, Failure> {
-    let (add, remove) = (change.add.into_iter().collect(), change.remove.into_iter().collect());
-    desk.authority.change_groups(&caller.actor(), &path.name, &add, &remove)?;
-    person(desk, &path.name)
-}
-
-fn add_key(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    key: NewKey,
-) -> Result<Person, Failure> {
-    desk.authority.add_key(&caller.actor(), &path.name, &key.public_key)?;
-    person(desk, &path.name)
-}
-
-fn remove_key(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByKey,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Person, Failure> {
-    desk.authority.remove_key(&caller.actor(), &path.name, &path.fingerprint)?;
-    person(desk, &path.name)
-}
-
-fn invite(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<wire::Invitation, Failure> {
-    let invited = Invited::Person(path.name.clone());
-    let (code, expires_at) = desk.authority.invite(&caller.actor(), &invited)?;
-    let code = code.expose().to_owned();
-    let join = desk.office.join(&format!("person/{}", path.name), &code);
-    Ok(wire::Invitation { code, expires_at, join })
-}
-
-fn reset_mfa(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    path: ByName,
-    _: Nothing,
-    _: Nothing,
-) -> Result<Person, Failure> {
-    desk.authority.reset_factors(&caller.actor(), &path.name)?;
-    person(desk, &path.name)
 }

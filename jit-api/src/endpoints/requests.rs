@@ -54,74 +54,53 @@ endpoint!(
     /// Takes a request back.
     Cancel = "cancel", Post "/v1/grants/{id}/cancel", Person,
     "Takes one's own request back",
-    (ById, Nothing, Decide) -> GrantView, cancel
+    (ById, Nothing, Decide) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        seen(desk, caller, &id)?;
+        let actor = match (caller, &body.person) {
+            (Caller::Root, Some(_)) => {
+                let code = body.code.as_deref();
+                decider(desk, caller, Deed::Cancel, &id, body.person.as_ref(), code)?
+            }
+            (_, person) => own(caller, person.as_ref())?,
+        };
+        view(desk, desk.authority.cancel(&id, &actor)?)
+    }
 );
 
 endpoint!(
     /// Changes a request.
     Edit = "edit", Post "/v1/grants/{id}/edit", Person,
     "Changes one's own request before it is decided; what was said yes to counts no longer",
-    (ById, Nothing, EditRequest) -> GrantView, edit
+    (ById, Nothing, EditRequest) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        seen(desk, caller, &id)?;
+        let actor = match (caller, &body.person) {
+            (Caller::Root, Some(_)) => {
+                let code = body.code.as_deref();
+                decider(desk, caller, Deed::Edit, &id, body.person.as_ref(), code)?
+            }
+            (_, person) => own(caller, person.as_ref())?,
+        };
+        let edit = Change { duration: body.duration, start: body.start, reason: body.reason };
+        view(desk, desk.authority.edit(&id, &edit, &actor)?)
+    }
 );
 
 endpoint!(
     /// Asks for more time.
     Extend = "extend", Post "/v1/grants/{id}/extend", Person,
     "Asks for more time at the end of one's own grant",
-    (ById, Nothing, wire::Extend) -> GrantView, extend
-);
-
-fn cancel(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: Decide,
-) -> Result<GrantView, Failure> {
-    seen(desk, caller, &id)?;
-    let actor = match (caller, &body.person) {
-        (Caller::Root, Some(_)) => {
-            let code = body.code.as_deref();
-            decider(desk, caller, Deed::Cancel, &id, body.person.as_ref(), code)?
+    (ById, Nothing, wire::Extend) -> GrantView,
+    |desk, caller, ById { id }, _, body| {
+        let (grant, _) = seen(desk, caller, &id)?;
+        if !caller.may_act_for(&grant.ask().person) {
+            return Err(Failure::forbidden(format!("{id} is not yours to extend")));
         }
-        (_, person) => own(caller, person.as_ref())?,
-    };
-    view(desk, desk.authority.cancel(&id, &actor)?)
-}
-
-fn edit(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: EditRequest,
-) -> Result<GrantView, Failure> {
-    seen(desk, caller, &id)?;
-    let actor = match (caller, &body.person) {
-        (Caller::Root, Some(_)) => {
-            let code = body.code.as_deref();
-            decider(desk, caller, Deed::Edit, &id, body.person.as_ref(), code)?
-        }
-        (_, person) => own(caller, person.as_ref())?,
-    };
-    let edit = Change { duration: body.duration, start: body.start, reason: body.reason };
-    view(desk, desk.authority.edit(&id, &edit, &actor)?)
-}
-
-fn extend(
-    desk: &Desk<'_>,
-    caller: &Caller,
-    ById { id }: ById,
-    _: Nothing,
-    body: wire::Extend,
-) -> Result<GrantView, Failure> {
-    let (grant, _) = seen(desk, caller, &id)?;
-    if !caller.may_act_for(&grant.ask().person) {
-        return Err(Failure::forbidden(format!("{id} is not yours to extend")));
+        let reason = body.reason.as_ref();
+        view(desk, desk.authority.extend(&id, body.duration, reason, &caller.actor())?)
     }
-    let reason = body.reason.as_ref();
-    view(desk, desk.authority.extend(&id, body.duration, reason, &caller.actor())?)
-}
+);
 
 /// As themselves; root as root. Whose request it is, the authority looks at.
 fn own(caller: &Caller, person: Option<&jit_core::name::PersonName>) -> Result<Actor, Failure> {

@@ -1,5 +1,6 @@
 //! Hosts.
 
+use jit_core::id::GrantId;
 use jit_core::name::{HostName, Label};
 use jit_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -29,6 +30,13 @@ pub struct Host {
     /// The key that it enrolled over the network, if it did.
     #[serde(default)]
     pub key: Option<String>,
+    /// Whether it is the authority's own machine.
+    #[serde(default)]
+    pub own: bool,
+    /// When it last told something of its log.
+    #[schemars(with = "Option<u64>")]
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
 }
 
 /// All hosts.
@@ -46,6 +54,16 @@ pub struct PutHost {
     #[schemars(with = "Vec<String>")]
     #[serde(default)]
     pub labels: Vec<Label>,
+}
+
+/// A host after a change of its labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Relabelled {
+    /// The host.
+    pub host: Host,
+    /// The grants that ended, as the policy no longer gives them.
+    #[schemars(with = "Vec<String>")]
+    pub grants_ended: Vec<GrantId>,
 }
 
 /// A host's enrolment.

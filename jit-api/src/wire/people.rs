@@ -1,5 +1,6 @@
 //! People, their keys, and invitations.
 
+use jit_core::id::GrantId;
 use jit_core::name::{GroupName, PersonName};
 use jit_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -100,6 +101,16 @@ pub struct ChangeGroups {
     #[schemars(with = "Vec<String>")]
     #[serde(default)]
     pub remove: Vec<GroupName>,
+}
+
+/// A person after a change of their groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Regrouped {
+    /// The person.
+    pub person: Person,
+    /// The grants that ended, as the policy no longer gives them.
+    #[schemars(with = "Vec<String>")]
+    pub grants_ended: Vec<GrantId>,
 }
 
 /// A key to add.

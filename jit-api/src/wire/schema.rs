@@ -44,6 +44,26 @@ struct State {
     is: String,
 }
 
+/// A decision, told again.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(super) struct Retold {
+    /// The record's number.
+    record: u64,
+    ask: Ask,
+    /// What was known.
+    facts: Value,
+    /// What was decided.
+    decision: Value,
+    /// The version of the policy that decided.
+    policy: String,
+    /// The number of the record with which that took effect.
+    in_force_since: u64,
+    policy_text: String,
+    /// Whether the same comes out when it is decided again.
+    agrees: bool,
+}
+
 /// What a host needs to know.
 #[derive(JsonSchema)]
 #[allow(dead_code)]

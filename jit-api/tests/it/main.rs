@@ -7,6 +7,7 @@ mod certificates;
 mod desk;
 mod door;
 mod enrolment;
+mod factors;
 mod hostile;
 mod idempotency;
 mod login;

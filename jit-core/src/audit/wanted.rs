@@ -46,7 +46,8 @@ fn is_about(record: &Record, name: &str) -> bool {
 /// Whether a value in `detail` is this name and nothing else.
 fn names(detail: &Value, name: &str) -> bool {
     match detail {
-        Value::String(text) => text == name,
+        // The actor of a host's record is within the authority's.
+        Value::String(text) => text.strip_prefix("person:").unwrap_or(text) == name,
         Value::Array(items) => items.iter().any(|item| names(item, name)),
         Value::Object(fields) => fields.values().any(|value| names(value, name)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,

@@ -198,6 +198,7 @@ impl Authority {
             };
             appended.push(tx.append(&event, now)?);
             link.told = told.sequence;
+            link.note(told);
         }
         link.contact_at = Some(now);
         tx.put_link(&link)?;

@@ -1,5 +1,7 @@
 //! Inviting people and hosts, and their enrolling of keys of their own.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Authority, Done, known_person};
@@ -9,6 +11,7 @@ use crate::factor::{Code, Enrolled, Factors, PersonOrNobody, recovery, totp};
 use crate::grant::{Actor, Program};
 use crate::host::Host;
 use crate::invitation::{Begun, Invitation, Invited};
+use crate::link::Link;
 use crate::name::{HostName, PersonName};
 use crate::person::{IdentityKey, fingerprint, parse_public_key};
 use crate::secret::{SecretText, random_bytes};
@@ -157,7 +160,8 @@ impl Authority {
             let before = host.key.replace(key.trim().to_owned());
             // Its log begins anew.
             if let Some(link) = tx.link(name)? {
-                tx.put_link(&crate::link::Link { told: 0, ..link })?;
+                let anew = Link { told: 0, sessions: BTreeMap::new(), ..link };
+                tx.put_link(&anew)?;
             }
             tx.put_host(&host)?;
             tx.remove_invitation(&invited)?;

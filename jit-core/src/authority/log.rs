@@ -68,13 +68,20 @@ impl Authority {
         Ok(found)
     }
 
-    /// The last `limit` records that `wanted` takes, oldest first.
+    /// The last `limit` records that `wanted` takes, before number `before` where it is given, oldest
+    /// first.
     ///
     /// # Errors
     /// Unavailable or tampered.
-    pub fn last_records_of(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Record>> {
+    pub fn last_records_of(
+        &self,
+        wanted: &Wanted,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Record>> {
         let tx = self.store.begin(Mode::Read)?;
-        let mut before = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
+        let end = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
+        let mut before = before.map_or(end, |before| before.min(end));
         let mut found = VecDeque::new();
         // Backwards, as it is mostly the latest that somebody looks for.
         while before > 1 && found.len() < limit as usize {

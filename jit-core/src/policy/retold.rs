@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub const CHANGE: &str = "policy.change";
 
 /// A decision as the log has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retold {
     /// The record's number.
     pub record: u64,

@@ -1,8 +1,10 @@
 //! `jitctl audit` and `jitctl clock`: the log, and the clock it goes by.
 
+use std::collections::VecDeque;
 use std::io::{IsTerminal, stdout};
 
-use jit_core::audit::{Record, Wanted, hex};
+use jit_api::endpoints::audit;
+use jit_api::wire::{ExplainRecord, ListRecords, Record};
 use jit_core::authority::Which;
 use jit_core::policy::Retold;
 use jit_core::{Kind, Result};
@@ -10,17 +12,20 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use crate::cli::{Audit, AuditShow, Clock};
+use crate::line::{Line, NOTHING};
 use crate::output::{Exit, count, cut, facts, joined, table};
 
+/// Records that the authority gives at a time.
+const MOST: u32 = 1000;
 /// Characters of a record's detail that a line on a terminal shows.
 const DETAIL: usize = 100;
 
 /// Runs `jitctl audit`.
-pub fn run(desk: &Desk, command: &Audit) -> Result<Exit> {
+pub fn run(line: &Line, command: &Audit) -> Result<Exit> {
     match command {
-        Audit::Show(wanted) => show(desk, wanted),
-        Audit::Verify => verify(desk),
-        Audit::Explain { what } => explain(desk, what),
+        Audit::Show(wanted) => show(line, wanted),
+        Audit::Verify => verify(line),
+        Audit::Explain { what } => explain(line, what),
     }
 }
 
@@ -33,11 +38,24 @@ pub fn clock(desk: &Desk, command: &Clock) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn show(desk: &Desk, show: &AuditShow) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+fn show(line: &Line, show: &AuditShow) -> Result<Exit> {
+    let Line { way, output } = line;
     let AuditShow { limit, person, action, grant, since, until, wide } = show.clone();
-    let wanted = Wanted { person, action, grant, since, until };
-    let records = authority.last_records_of(&wanted, limit)?;
+    let action = action.map(|action| action.to_string());
+    let mut wanted = ListRecords { person, action, grant, since, until, ..ListRecords::default() };
+    // A page at a time, from the end: who wants many gets all of them.
+    let mut records: VecDeque<Record> = VecDeque::new();
+    while records.len() < limit as usize {
+        let left = u32::try_from(limit as usize - records.len()).unwrap_or(MOST).min(MOST);
+        wanted.limit = Some(left);
+        wanted.before = records.front().map(|first| first.sequence);
+        let page = way.call::<audit::List>(&NOTHING, &wanted, &NOTHING)?.records;
+        let last = page.len() < left as usize;
+        page.into_iter().rev().for_each(|record| records.push_front(record));
+        if last {
+            break;
+        }
+    }
     let most = if wide || !stdout().is_terminal() { usize::MAX } else { DETAIL };
     let rows = records.iter().map(|record| {
         vec![
@@ -55,9 +73,9 @@ fn show(desk: &Desk, show: &AuditShow) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn verify(desk: &Desk) -> Result<Exit> {
-    let Desk { authority, output } = desk;
-    let state = match authority.verify_log() {
+fn verify(line: &Line) -> Result<Exit> {
+    let Line { way, output } = line;
+    let state = match way.call::<audit::Verify>(&NOTHING, &NOTHING, &NOTHING) {
         // That the log is broken is the answer to the question, not a failure to answer it.
         Err(error) if error.kind() == Kind::Tampered => {
             output.error(&error);
@@ -65,21 +83,24 @@ fn verify(desk: &Desk) -> Result<Exit> {
         }
         state => state?,
     };
-    let head = state.head.as_ref().map(|head| hex(&head.hash));
     let text = format!(
         "The log is whole: {}, the last with the hash\n  {}\n\
          Keep number and hash on another machine: they show later whether the end was cut off.",
         count(state.records, "record"),
-        head.as_deref().unwrap_or("-")
+        state.head.as_deref().unwrap_or("-")
     );
-    output.answer(text, || json!({ "records": state.records, "head": head }))?;
+    output.answer(text, || json!({ "records": state.records, "head": state.head }))?;
     Ok(Exit::Done)
 }
 
-fn explain(desk: &Desk, which: &Which) -> Result<Exit> {
-    let told = desk.authority.retell(which)?;
+fn explain(line: &Line, which: &Which) -> Result<Exit> {
+    let which = match which {
+        Which::Grant(id) => ExplainRecord { grant: Some(id.clone()), record: None },
+        Which::Record(number) => ExplainRecord { grant: None, record: Some(*number) },
+    };
+    let told = line.way.call::<audit::Explain>(&NOTHING, &which, &NOTHING)?.decisions;
     let text: Vec<_> = told.iter().map(retold).collect();
-    desk.output.answer(text.join("\n"), || json!(told))?;
+    line.output.answer(text.join("\n"), || json!(told))?;
     let all_agree = told.iter().all(|one| one.agrees);
     Ok(if all_agree { Exit::Done } else { Exit::Failed })
 }
@@ -176,8 +197,8 @@ fn for_programs(record: &Record) -> Value {
         "object": record.object,
         "outcome": record.outcome,
         "detail": detail(record),
-        "previous": hex(&record.previous),
-        "hash": hex(&record.hash),
+        "previous": record.previous,
+        "hash": record.hash,
     })
 }
 

@@ -1,46 +1,64 @@
 //! `jitctl break-glass`: codes for the day when nobody can approve, and what they were used for.
 
-use jit_core::Result;
-use jit_core::authority::Authority;
-use jit_core::breakglass::{Use, spoken};
+use jit_api::endpoints::breakglass;
+use jit_api::wire::{BreakGlass, ById, GlassUse, Review};
+use jit_core::breakglass::{banner, spoken};
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
 use jit_core::name::{Login, PersonName, Reason};
 use jit_core::secret::SecretText;
-use jit_core::time::Timestamp;
+use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::{Desk, decide};
 use crate::cli::BreakGlass as Command;
-use crate::output::{Exit, Output, joined, table};
+use crate::line::{Line, NOTHING, Way};
+use crate::output::{Exit, joined, table};
+use crate::prompt;
 
 /// Runs `jitctl break-glass`.
-pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
+pub fn run(line: &Line, command: &Command) -> Result<Exit> {
     match command {
-        Command::Create { count, logins } => create(desk, *count, logins)?,
-        Command::List => list(desk)?,
+        Command::Create { count, logins } => create(line, *count, logins)?,
+        Command::List => list(line)?,
         Command::Review { id, reviewer, note, alone: _ } => {
-            review(desk, id, reviewer.as_ref(), note)?;
+            review(line, id, reviewer.as_ref(), note)?;
         }
     }
     Ok(Exit::Done)
 }
 
 /// Says beside the answer of another command that a use waits for its review.
-pub(super) fn remark(authority: &Authority, output: Output) -> Result<()> {
-    let glass = authority.break_glass_uses()?;
-    if let Some(last) = glass.unreviewed().filter(|_| !output.is_json()) {
-        output.remark(&format!(
-            "jitctl: {}\n  not reviewed: jitctl break-glass review {} --as REVIEWER --note TEXT",
-            last.banner(&glass.host),
+pub(super) fn remark(line: &Line) -> Result<()> {
+    if line.output.is_json() {
+        return Ok(());
+    }
+    let glass = known(line)?;
+    if let Some(last) = unreviewed(&glass) {
+        let said = banner(&last.person, &last.login, &glass.host, last.until, &last.reason);
+        line.output.remark(&format!(
+            "jitctl: {said}\n  not reviewed: jitctl break-glass review {} --as REVIEWER --note TEXT",
             last.id
         ));
     }
     Ok(())
 }
 
-fn create(desk: &Desk, count: u32, logins: &[Login]) -> Result<()> {
-    let Desk { authority, output } = desk;
+fn known(line: &Line) -> Result<BreakGlass> {
+    line.way.call::<breakglass::List>(&NOTHING, &NOTHING, &NOTHING)
+}
+
+/// The last use, if nobody has reviewed it.
+fn unreviewed(glass: &BreakGlass) -> Option<&GlassUse> {
+    glass.uses.last().filter(|used| used.review.is_none())
+}
+
+fn create(line: &Line, count: u32, logins: &[Login]) -> Result<()> {
+    let Line { way, output } = line;
+    let Way::Here(here) = way else {
+        return Err(Error::refused("codes are made, and printed, on the host that they are for")
+            .next("There: sudo jitctl break-glass create"));
+    };
+    let authority = &here.authority;
     let (codes, replaced) = authority.new_break_glass_codes(count, logins)?;
     let rules = &authority.config().break_glass;
     let host = &authority.config().host;
@@ -76,21 +94,20 @@ fn create(desk: &Desk, count: u32, logins: &[Login]) -> Result<()> {
     })
 }
 
-fn list(desk: &Desk) -> Result<()> {
-    let Desk { authority, output } = desk;
-    let glass = authority.break_glass_uses()?;
-    let mut text = format!("Codes left on {}: {}", glass.host, glass.codes_left());
-    if !glass.logins().is_empty() {
-        text.push_str(&format!(", for {} alone", joined(glass.logins(), " ")));
+fn list(line: &Line) -> Result<()> {
+    let glass = known(line)?;
+    let mut text = format!("Codes left on {}: {}", glass.host, glass.codes_left);
+    if !glass.logins.is_empty() {
+        text.push_str(&format!(", for {} alone", joined(&glass.logins, " ")));
     }
     text.push('\n');
-    if glass.uses().is_empty() {
+    if glass.uses.is_empty() {
         text.push_str("None was ever used.\n");
     } else {
         let heads = ["ID", "PERSON", "LOGIN", "AT", "UNTIL", "FROM", "REVIEWED", "REASON"];
-        text.push_str(&table(&heads, glass.uses().iter().map(row)));
+        text.push_str(&table(&heads, glass.uses.iter().map(row)));
     }
-    match (glass.unreviewed(), authority.config().break_glass.members.as_slice()) {
+    match (unreviewed(&glass), glass.members.as_slice()) {
         (Some(last), _) => text.push_str(&format!(
             "No other code works until it is reviewed.\n\
              Next: jitctl break-glass review {} --as REVIEWER --note TEXT",
@@ -99,25 +116,32 @@ fn list(desk: &Desk) -> Result<()> {
         (None, []) => text.push_str(
             "Nobody may use one.\nNext: [break_glass] members = [\"@admins\"] in jit.toml",
         ),
-        (None, _) if glass.codes_left() == 0 => {
+        (None, _) if glass.codes_left == 0 => {
             text.push_str("Next: jitctl break-glass create");
         }
         (None, _) => {}
     }
-    output.answer(text, || {
+    line.output.answer(text, || {
         json!({
-            "host": glass.host, "codes_left": glass.codes_left(), "logins": glass.logins(),
-            "uses": glass.uses().iter().map(for_programs).collect::<Vec<_>>(),
+            "host": glass.host, "codes_left": glass.codes_left, "logins": glass.logins,
+            "uses": glass.uses.iter().map(for_programs).collect::<Vec<_>>(),
         })
     })
 }
 
-fn review(desk: &Desk, id: &GrantId, reviewer: Option<&PersonName>, note: &Reason) -> Result<()> {
-    let Desk { authority, output } = desk;
-    let by = reviewer.map_or(Actor::Root, |name| Actor::Person(name.clone()));
-    // Before a code is spent on it.
-    let last = authority.could_review(id, &by)?;
+fn review(line: &Line, id: &GrantId, reviewer: Option<&PersonName>, note: &Reason) -> Result<()> {
+    let Line { way, output } = line;
+    // Before a code is asked for.
+    if let Way::Here(here) = way {
+        let by = reviewer.map_or(Actor::Root, |name| Actor::Person(name.clone()));
+        here.authority.could_review(id, &by)?;
+    }
+    let mut review = Review { note: note.clone(), person: None, code: None };
     if let Some(name) = reviewer {
+        let glass = known(line)?;
+        let last = glass.uses.iter().find(|used| used.id == *id).ok_or_else(|| {
+            Error::not_found(format!("there is no use {id}")).next("jitctl break-glass list")
+        })?;
         output.say(format!(
             "{} was in as {} from {} to {}: {}",
             last.person,
@@ -126,15 +150,20 @@ fn review(desk: &Desk, id: &GrantId, reviewer: Option<&PersonName>, note: &Reaso
             last.until.local(),
             last.reason
         ))?;
-        decide::prove_here(&desk.authority, name, &format!("review break-glass use {id}"))?;
+        review.person = Some(name.clone());
+        if way.is_here() {
+            let typed = prompt::code(&format!("Verification code for {name}: "))?;
+            review.code = Some(typed.expose().to_owned());
+        }
     }
-    let used = authority.review_break_glass(id, &by, note)?;
-    let left = authority.break_glass_uses()?.codes_left();
-    let text = format!("{id} is reviewed by {}. Codes left: {left}", spoken(&by));
+    let used = way.call::<breakglass::Review>(&ById { id: id.clone() }, &NOTHING, &review)?;
+    let by = used.review.as_ref().map_or_else(String::new, |review| spoken(&review.by));
+    let left = known(line)?.codes_left;
+    let text = format!("{id} is reviewed by {by}. Codes left: {left}");
     output.answer(text, || for_programs(&used))
 }
 
-fn row(used: &Use) -> Vec<String> {
+fn row(used: &GlassUse) -> Vec<String> {
     vec![
         used.id.to_string(),
         used.person.to_string(),
@@ -151,11 +180,10 @@ fn row(used: &Use) -> Vec<String> {
 }
 
 /// One use for programs.
-pub(super) fn for_programs(used: &Use) -> Value {
+pub(super) fn for_programs(used: &GlassUse) -> Value {
     json!({
         "id": used.id, "person": used.person, "login": used.login, "reason": used.reason,
-        "from": used.rhost, "at": Timestamp::rfc3339(used.at),
-        "until": Timestamp::rfc3339(used.until),
+        "from": used.rhost, "at": used.at.rfc3339(), "until": used.until.rfc3339(),
         "review": used.review.as_ref().map(|review| json!({
             "by": review.by, "at": review.at.rfc3339(), "note": review.note,
             "by_root_alone": review.by == Actor::Root,

@@ -2,7 +2,7 @@
 //! code, or of root.
 
 use jit_core::Result;
-use jit_core::authority::{Authority, Deed};
+use jit_core::authority::Deed;
 use jit_core::grant::{Actor, Grant};
 use jit_core::name::PersonName;
 
@@ -44,15 +44,12 @@ pub(super) fn decider(
 pub(super) fn prove(line: &Line, person: &PersonName, what_for: &str) -> Result<()> {
     // There, whoever logged in has proved it.
     match &line.way {
-        Way::Here(authority) => prove_here(authority, person, what_for),
+        Way::Here(here) => {
+            let typed = prompt::code(&format!("Verification code for {person}: "))?;
+            here.authority.prove(person, typed.expose(), what_for)
+        }
         Way::There(_) => Ok(()),
     }
-}
-
-/// As [`prove`], on the authority's machine.
-pub(super) fn prove_here(authority: &Authority, person: &PersonName, what_for: &str) -> Result<()> {
-    let typed = prompt::code(&format!("Verification code for {person}: "))?;
-    authority.prove(person, typed.expose(), what_for)
 }
 
 /// Says where the grant stands now.

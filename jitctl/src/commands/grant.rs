@@ -49,9 +49,9 @@ pub fn revoke(line: &Line, revoke: &Revoke) -> Result<Exit> {
     if !ended.is_empty() {
         text.push_str(&grants::rows(&ended, now));
     }
-    if let Way::Here(authority) = way
+    if let Way::Here(here) = way
         && revoked > 0
-        && !authority.keeper_runs()
+        && !here.authority.keeper_runs()
     {
         output.remark(
             "jitctl: jitd does not run, so sessions that are open go on\n  systemctl start jitd",

@@ -1,21 +1,24 @@
 //! `jitctl host`: hosts and their labels.
 
+use jit_api::endpoints::hosts;
+use jit_api::wire::{ByHost, Host, PutHost, Relabelled};
 use jit_core::Result;
-use jit_core::grant::Actor;
-use jit_core::host::Host;
+use jit_core::name::HostName;
 use serde_json::{Value, json};
 
-use super::{Desk, no_longer_given};
+use super::{invite, no_longer_given};
 use crate::cli::Host as Command;
+use crate::line::{Line, NOTHING};
 use crate::output::{Exit, facts, joined, table};
 
 /// Runs `jitctl host`.
-pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn run(line: &Line, command: &Command) -> Result<Exit> {
+    let Line { way, output } = line;
     match command {
         Command::Add { name, labels } => {
-            let labels = labels.iter().cloned().collect();
-            let (host, ended) = authority.put_host(&Actor::Root, name, &labels)?;
+            let labels = PutHost { labels: labels.clone() };
+            let Relabelled { host, grants_ended: ended } =
+                way.call::<hosts::Put>(&by_host(name), &NOTHING, &labels)?;
             let text = format!(
                 "Host {name} is enrolled; labels: {}.{}",
                 joined(&host.labels, " "),
@@ -27,35 +30,53 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
                 value
             })?;
         }
-        // Works on every line to an authority.
-        Command::Invite { .. } => {}
+        Command::Invite { name } => return invite::host(line, name),
         Command::List => {
-            let hosts = authority.hosts()?;
-            let here = &authority.config().host;
+            let hosts = way.call::<hosts::List>(&NOTHING, &NOTHING, &NOTHING)?.hosts;
             let rows = hosts.iter().map(|host| {
-                let this = if host.name == *here { "this machine" } else { "" };
-                vec![host.name.to_string(), joined(&host.labels, " "), this.into()]
+                vec![host.name.to_string(), joined(&host.labels, " "), what(line, host).into()]
             });
             let json = || hosts.iter().map(for_programs).collect();
             output.answer(table(&["NAME", "LABELS", ""], rows), json)?;
         }
         Command::Show { name } => {
-            let host = authority.host(name)?;
-            let lines =
-                [("labels", joined(&host.labels, " ")), ("enrolled", host.created_at.local())];
+            let host = way.call::<hosts::Show>(&by_host(name), &NOTHING, &NOTHING)?;
+            let mut lines = vec![
+                ("labels", joined(&host.labels, " ")),
+                ("enrolled", host.created_at.local()),
+                ("is", what(line, &host).to_owned()),
+            ];
+            lines.extend(host.told_at.map(|at| ("last told", at.local())));
+            lines.retain(|(_, value)| !value.is_empty());
             let text = format!("Host {name}\n{}", facts(&lines));
             output.answer(text, || for_programs(&host))?;
         }
         Command::Remove { name } => {
-            authority.remove_host(&Actor::Root, name)?;
+            way.call::<hosts::Remove>(&by_host(name), &NOTHING, &NOTHING)?;
             output.answer(format!("Host {name} is removed."), || json!({ "removed": name }))?;
         }
     }
     Ok(Exit::Done)
 }
 
+fn by_host(name: &HostName) -> ByHost {
+    ByHost { name: name.clone() }
+}
+
+/// What sets a host apart from one that is only known by name.
+fn what(line: &Line, host: &Host) -> &'static str {
+    match (host.own, line.way.is_here(), &host.key) {
+        (true, true, _) => "this machine",
+        (true, false, _) => "the authority",
+        (false, _, Some(_)) => "joined",
+        (false, _, None) => "",
+    }
+}
+
 fn for_programs(host: &Host) -> Value {
     json!({
         "name": host.name, "labels": host.labels, "enrolled_at": host.created_at.rfc3339(),
+        "key": host.key, "own": host.own,
+        "told_at": host.told_at.map(jit_core::time::Timestamp::rfc3339),
     })
 }

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use jit_core::grant::Actor;
+use jit_api::endpoints::factors;
+use jit_api::wire::{FirstCode, ProveAgain};
 use jit_core::name::PersonName;
 use jit_core::secret::SecretText;
 use jit_core::{Error, Kind, Result};
@@ -10,8 +11,9 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::user::by_name;
 use crate::cli::Mfa as Command;
+use crate::line::{Line, NOTHING};
 use crate::output::Exit;
 use crate::prompt;
 
@@ -19,17 +21,20 @@ use crate::prompt;
 const TRIES: usize = 3;
 
 /// Runs `jitctl mfa`.
-pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
-    let Desk { authority, output } = desk;
+pub fn run(line: &Line, command: &Command) -> Result<Exit> {
+    let Line { way, output } = line;
     match command {
-        Command::Enroll { name } => enroll(desk, name)?,
+        Command::Enroll { name } => enroll(line, name)?,
         Command::Reset { name } => {
-            authority.reset_factors(&Actor::Root, name)?;
-            let text = format!("{name} has no second factor now.\nNext: jitctl mfa enroll {name}");
+            way.call::<factors::Reset>(&by_name(name), &NOTHING, &NOTHING)?;
+            let next = line.enrol(name);
+            let text = format!("{name} has no second factor now.\nNext: {next}");
             output.answer(text, || json!({ "name": name, "enrolled": false }))?;
         }
         Command::Codes { name } => {
-            let codes = authority.new_recovery_codes(&Actor::Root, name)?;
+            let proof = proved(line, name)?;
+            let codes = way.call::<factors::Codes>(&by_name(name), &NOTHING, &proof)?;
+            let codes = secrets(codes.recovery_codes);
             let head = format!("{name}'s new recovery codes; the old ones are void:");
             output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))?;
         }
@@ -38,14 +43,29 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
 }
 
 /// Enrols an authenticator app, and has a code of it given back.
-pub(super) fn enroll(desk: &Desk, name: &PersonName) -> Result<()> {
-    let Desk { authority, output } = desk;
-    let enrolment = authority.begin_enrolment(&Actor::Root, name)?;
-    let uri = enrolment.otpauth_uri;
+pub(super) fn enroll(line: &Line, name: &PersonName) -> Result<()> {
+    let Line { way, output } = line;
+    let proof = proved(line, name)?;
+    let begun = way.call::<factors::Begin>(&by_name(name), &NOTHING, &proof)?;
+    let uri = SecretText::new(begun.otpauth_uri);
     output.answer(sheet(&uri)?.expose(), || json!({ "otpauth_uri": uri.expose() }))?;
-    let codes = confirmed(desk, name)?;
+    let codes = confirmed(line, name)?;
     let head = format!("{name}'s second factor is in use. Recovery codes:");
     output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))
+}
+
+/// A code of the factor in use, which somebody gives for another one of theirs. Root gives none.
+fn proved(line: &Line, name: &PersonName) -> Result<ProveAgain> {
+    // Of somebody else it would be asked in vain; the authority says so.
+    if line.way.me() != Some(name) {
+        return Ok(ProveAgain::default());
+    }
+    let typed = prompt::code(&format!("Verification code for {name}, of the app in use: "))?;
+    Ok(ProveAgain { code: Some(typed.expose().to_owned()) })
+}
+
+fn secrets(codes: Vec<String>) -> Vec<SecretText> {
+    codes.into_iter().map(SecretText::new).collect()
 }
 
 /// What an authenticator app takes, as a QR code and as text.
@@ -58,20 +78,21 @@ pub(super) fn sheet(uri: &SecretText) -> Result<SecretText> {
 }
 
 /// Asks for the first code until it is right.
-fn confirmed(desk: &Desk, name: &PersonName) -> Result<Vec<SecretText>> {
+fn confirmed(line: &Line, name: &PersonName) -> Result<Vec<SecretText>> {
     let mut tries = 1;
     loop {
         let typed = prompt::code("Verification code: ")?;
-        match desk.authority.confirm_enrolment(&Actor::Root, name, typed.expose()) {
+        let first = FirstCode { code: typed.expose().to_owned() };
+        match line.way.call::<factors::Confirm>(&by_name(name), &NOTHING, &first) {
             Err(error) if error.kind() == Kind::Refused && tries < TRIES => {
-                desk.output.error(&error);
+                line.output.error(&error);
                 tries += 1;
             }
             Err(error) if error.kind() == Kind::Refused => {
                 return Err(Error::refused(error.what())
                     .next(format!("Begin again: jitctl mfa enroll {name}")));
             }
-            outcome => return outcome,
+            outcome => return Ok(secrets(outcome?.recovery_codes)),
         }
     }
 }

@@ -5,45 +5,62 @@ mod cases;
 use std::io::Read;
 use std::path::Path;
 
+use jit_api::endpoints::policy;
 use jit_core::config::Config;
-use jit_core::host::Host;
-use jit_core::name::Place;
 use jit_core::person::Person;
-use jit_core::policy::{Approvals, Member, Places, Policy, Role};
+use jit_core::policy::{Approvals, Member, Policy, Role, doubts};
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::open;
 use crate::cli::Policy as Command;
+use crate::line::{Line, NOTHING, World};
 use crate::output::{Exit, Output, count, joined, table};
 
 /// The largest policy that is read, as the authority has it.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Runs `jitctl policy`.
-pub fn run(config: &Path, command: &Command, output: Output) -> Result<Exit> {
+/// Runs `jitctl policy`. `config` is that of this machine, where its own policy is meant; a policy can
+/// be looked at while the authority is out of reach, as far as it goes.
+pub fn run(
+    open: &dyn Fn() -> Result<Line>,
+    config: Option<&Path>,
+    command: &Command,
+    output: Output,
+) -> Result<Exit> {
     match command {
-        Command::Check { file } => check(config, file.as_deref(), output),
-        Command::Test { file, policy } => test(config, file, policy.as_deref(), output),
+        Command::Check { file } => check(open, config, file.as_deref(), output),
+        Command::Test { file, policy } => test(open, file, policy.as_deref(), output),
         Command::Show { person } => {
-            let authority = open(config)?;
-            let policy = authority.policy()?;
-            let person = person.as_ref().map(|name| authority.person(name)).transpose()?;
-            show(&policy, person.as_ref(), &authority.people()?, output)
+            let line = open()?;
+            let policy = in_force(&line)?;
+            let people = World::enrolled(&line.way)?.people;
+            let person = person.as_ref().map(|name| {
+                people.iter().find(|person| person.name == *name).ok_or_else(|| {
+                    Error::not_found(format!("there is no person {name}")).next("jitctl user list")
+                })
+            });
+            show(&policy, person.transpose()?, &people, output)
         }
     }
 }
 
-fn test(config: &Path, file: &Path, policy: Option<&Path>, output: Output) -> Result<Exit> {
+/// The policy in force.
+fn in_force(line: &Line) -> Result<Policy> {
+    let policy = line.way.call::<policy::Show>(&NOTHING, &NOTHING, &NOTHING)?;
+    Policy::parse(Path::new("policy.toml"), &policy.text)
+}
+
+fn test(
+    open: &dyn Fn() -> Result<Line>,
+    file: &Path,
+    policy: Option<&Path>,
+    output: Output,
+) -> Result<Exit> {
     let policy = match policy {
-        Some(path) => Policy::parse(path, &draft(path)?)?.into(),
-        None => open(config)?.policy()?,
+        Some(path) => Policy::parse(path, &draft(path)?)?,
+        None => in_force(&open()?)?,
     };
-    let enrolled = || {
-        let authority = open(config)?;
-        Ok(cases::World { people: authority.people()?, hosts: authority.hosts()? })
-    };
-    let outcomes = cases::run(file, &draft(file)?, &policy, enrolled)?;
+    let outcomes = cases::run(file, &draft(file)?, &policy, || World::enrolled(&open()?.way))?;
     let mut text = String::new();
     for outcome in &outcomes {
         let verdict = if outcome.differs.is_empty() { "ok  " } else { "FAIL" };
@@ -67,34 +84,46 @@ fn test(config: &Path, file: &Path, policy: Option<&Path>, output: Output) -> Re
     result.map(|()| Exit::Done)
 }
 
-fn check(config: &Path, file: Option<&Path>, output: Output) -> Result<Exit> {
-    let (policy, name) = match file {
+fn check(
+    open: &dyn Fn() -> Result<Line>,
+    config: Option<&Path>,
+    file: Option<&Path>,
+    output: Output,
+) -> Result<Exit> {
+    let (checked, name) = match (file, config) {
         // A draft may lie anywhere and belong to anybody.
-        Some(file) => (Policy::parse(file, &draft(file)?)?, file.to_owned()),
-        None => {
+        (Some(file), _) => (Policy::parse(file, &draft(file)?)?, file.display().to_string()),
+        (None, Some(config)) => {
             let file = Config::load(config)?.policy_file;
-            (Policy::load(&file)?, file)
+            (Policy::load(&file)?, file.display().to_string())
+        }
+        (None, None) => {
+            let line = open()?;
+            let told = line.way.call::<policy::Show>(&NOTHING, &NOTHING, &NOTHING)?;
+            if let Some(trouble) = told.trouble {
+                return Err(Error::misconfigured(trouble));
+            }
+            (in_force(&line)?, "the authority's policy".to_owned())
         }
     };
     // What it says can be judged only where people and hosts are known.
-    let doubts = match open(config) {
-        Ok(authority) => doubts(&policy, &authority.people()?, &authority.hosts()?),
+    let doubts = match open().and_then(|line| World::enrolled(&line.way)) {
+        Ok(world) => doubts(&checked, &world.people, &world.hosts),
         Err(_) => Vec::new(),
     };
     let mut text = format!(
-        "{} is sound: {}, {}; version {}.\n",
-        name.display(),
-        count(policy.roles.len() as u64, "role"),
-        count(policy.denies.len() as u64, "deny rule"),
-        policy.version
+        "{name} is sound: {}, {}; version {}.\n",
+        count(checked.roles.len() as u64, "role"),
+        count(checked.denies.len() as u64, "deny rule"),
+        checked.version
     );
     for doubt in &doubts {
         text.push_str(&format!("warn  {doubt}\n"));
     }
     output.answer(text, || {
         json!({
-            "file": name, "version": policy.version, "roles": policy.roles.len(),
-            "denies": policy.denies.len(), "warnings": doubts,
+            "file": name, "version": checked.version, "roles": checked.roles.len(),
+            "denies": checked.denies.len(), "warnings": doubts,
         })
     })?;
     Ok(Exit::Done)
@@ -113,48 +142,6 @@ fn draft(file: &Path) -> Result<String> {
         return Err(Error::misconfigured(format!("{name} is larger than {LARGEST} bytes")));
     }
     Ok(text)
-}
-
-/// What a policy says that can hardly be meant: people, groups and hosts that there are none of,
-/// approvals that nobody can give.
-pub fn doubts(policy: &Policy, people: &[Person], hosts: &[Host]) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if policy.roles.is_empty() {
-        doubts.push("the policy has no role, so every request is denied".to_owned());
-    }
-    let members = |member: &Member| people.iter().filter(|p| member.includes(p)).count();
-    let nobody = |member: &Member| match member {
-        Member::Person(name) => format!("there is no person {name}"),
-        Member::Group(group) => format!("the group {group} has no members"),
-    };
-    for Role { name, members: allowed, hosts: places, approvals, .. } in &policy.roles {
-        for member in allowed.iter().filter(|member| members(member) == 0) {
-            doubts.push(format!("role {name}: {}", nobody(member)));
-        }
-        let named = places.iter().flat_map(Places::named);
-        for place in named.filter(|place| !hosts.iter().any(|host| host.is_at(place))) {
-            doubts.push(match place {
-                Place::Host(host) => format!("role {name}: there is no host {host}"),
-                Place::Label(label) => format!("role {name}: no host has the label {label}"),
-            });
-        }
-        let Approvals::People(needed) = approvals else { continue };
-        for needed in needed {
-            let able = people.iter().filter(|p| !p.suspended && needed.from.includes(p)).count();
-            if able < needed.count as usize {
-                doubts.push(format!(
-                    "role {name} needs approval by {needed}, and there {} {able}",
-                    if able == 1 { "is only" } else { "are only" },
-                ));
-            }
-        }
-    }
-    for rule in &policy.denies {
-        for member in rule.members.iter().flatten().filter(|member| members(member) == 0) {
-            doubts.push(format!("a deny rule: {}", nobody(member)));
-        }
-    }
-    doubts
 }
 
 fn show(
@@ -266,61 +253,4 @@ fn role_for_programs(role: &Role) -> Value {
 
 fn texts<T: ToString>(items: &[T]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jit_core::name::{HostName, Label, PersonName};
-    use jit_core::time::Timestamp;
-
-    const POLICY: &str = r#"
-[[role]]
-name = "debug"
-members = ["@dev", "mallory"]
-hosts = ["web-1", "env=prod", "env=test"]
-logins = ["{person}"]
-max_duration = "1h"
-approvals = [{ from = "@leads", count = 2 }]
-"#;
-
-    fn person(name: &str, group: &str, suspended: bool) -> Person {
-        Person {
-            name: PersonName::parse(name).unwrap(),
-            groups: [jit_core::name::GroupName::parse(group).unwrap()].into(),
-            suspended,
-            created_at: Timestamp::from_unix(0).unwrap(),
-        }
-    }
-
-    #[test]
-    fn what_can_hardly_be_meant_is_doubted() {
-        let policy = Policy::parse(Path::new("/p"), POLICY).unwrap();
-        let host = Host {
-            name: HostName::parse("web-1").unwrap(),
-            labels: [Label::parse("env=prod").unwrap()].into(),
-            created_at: Timestamp::from_unix(0).unwrap(),
-            key: None,
-        };
-        let mut people = vec![
-            person("alice", "dev", false),
-            person("bob", "leads", false),
-            person("carol", "leads", true),
-        ];
-        assert_eq!(
-            doubts(&policy, &people, std::slice::from_ref(&host)),
-            [
-                "role debug: there is no person mallory",
-                "role debug: no host has the label env=test",
-                "role debug needs approval by 2 of @leads, and there is only 1",
-            ]
-        );
-        people[2].suspended = false;
-        people.push(person("mallory", "dev", false));
-        assert_eq!(
-            doubts(&policy, &people, &[host]),
-            ["role debug: no host has the label env=test"]
-        );
-        assert!(doubts(&Policy::default(), &people, &[])[0].contains("every request is denied"));
-    }
 }

@@ -1,9 +1,10 @@
-//! `jitctl sessions`: who is in on this host, and for how much longer; exempt logins, too, which
-//! nothing ends.
+//! `jitctl sessions`: who is in, on all hosts, and for how much longer; on this host exempt logins,
+//! too, which nothing ends.
 
 use std::collections::BTreeMap;
 
-use jit_core::authority::Watched;
+use jit_api::endpoints::sessions;
+use jit_api::wire::Session;
 use jit_core::name::Login;
 use jit_core::process;
 use jit_core::time::{Timestamp, spoken};
@@ -11,33 +12,41 @@ use jit_core::{Error, Result};
 use nix::unistd::User;
 use serde_json::{Value, json};
 
-use super::{Desk, breakglass};
+use super::breakglass;
+use crate::line::{Line, NOTHING, Way};
 use crate::output::{Exit, table};
 
 /// Runs `jitctl sessions`.
-pub fn run(desk: &Desk) -> Result<Exit> {
-    let Desk { authority, output } = desk;
-    let sessions = authority.watched()?;
-    let config = authority.config();
-    let exempt = exempt(&config.exempt_logins)?;
-    let text = if sessions.is_empty() && exempt.is_empty() {
+pub fn run(line: &Line) -> Result<Exit> {
+    let Line { way, output } = line;
+    let found = way.call::<sessions::List>(&NOTHING, &NOTHING, &NOTHING)?;
+    // Only root on a host sees whose its processes are.
+    let (host, exempt) = match way {
+        Way::Here(here) => {
+            let config = here.authority.config();
+            (config.host.to_string(), exempt(&config.exempt_logins)?)
+        }
+        Way::There(_) => (String::new(), BTreeMap::new()),
+    };
+    let text = if found.sessions.is_empty() && exempt.is_empty() {
         "Nobody is in.".to_owned()
     } else {
         let heads = ["ID", "PERSON", "ACCESS", "WHAT", "FROM", "OPENED", "ENDS", "LEFT"];
         let of_exempt = exempt.iter().map(|(scope, login)| {
-            let access = format!("{login}@{}", config.host);
+            let access = format!("{login}@{host}");
             ["-", "exempt", &access, scope, "-", "-", "never", "-"].map(str::to_owned).into()
         });
-        table(&heads, sessions.iter().map(row).chain(of_exempt))
+        table(&heads, found.sessions.iter().map(row).chain(of_exempt))
     };
     output.answer(text, || {
         let exempt = exempt.iter().map(|(scope, login)| {
-            json!({ "exempt": true, "login": login, "host": config.host, "scope": scope })
+            json!({ "exempt": true, "login": login, "host": host, "scope": scope })
         });
-        sessions.iter().map(for_programs).chain(exempt).collect()
+        found.sessions.iter().map(for_programs).chain(exempt).collect()
     })?;
-    breakglass::remark(authority, *output)?;
-    if !sessions.is_empty() && !authority.keeper_runs() {
+    breakglass::remark(line)?;
+    let own = found.sessions.iter().any(|session| session.processes.is_some());
+    if own && !found.keeper_runs {
         output.remark("jitctl: jitd does not run, so nothing ends them\n  systemctl start jitd");
     }
     Ok(Exit::Done)
@@ -67,8 +76,7 @@ fn exempt(logins: &[Login]) -> Result<BTreeMap<String, Login>> {
     Ok(found)
 }
 
-fn row(watched: &Watched) -> Vec<String> {
-    let session = &watched.session;
+fn row(session: &Session) -> Vec<String> {
     // What a closed connection left running is kept to the deadline as well.
     let closed = if session.closed_at.is_some() { ", left running" } else { "" };
     vec![
@@ -78,13 +86,13 @@ fn row(watched: &Watched) -> Vec<String> {
         format!("{}{closed}", session.action),
         session.rhost.clone().unwrap_or_else(|| "-".into()),
         session.opened_at.local(),
-        watched.deadline.map_or_else(|| "-".into(), Timestamp::local),
-        spoken(watched.millis_left.div_ceil(1000)),
+        session.ends_at.map_or_else(|| "-".into(), Timestamp::local),
+        spoken(session.seconds_left),
     ]
 }
 
-fn for_programs(watched: &Watched) -> Value {
-    let session = &watched.session;
+fn for_programs(session: &Session) -> Value {
+    let processes = session.processes.as_ref();
     json!({
         "id": session.id,
         "person": session.person,
@@ -93,13 +101,13 @@ fn for_programs(watched: &Watched) -> Value {
         "action": session.action,
         "from": session.rhost,
         "tty": session.tty,
-        "pid": session.anchor.pid,
-        "scope": session.anchor.scope,
-        "audit_session": session.anchor.audit_session,
+        "pid": processes.map(|known| known.pid),
+        "scope": processes.map(|known| &known.scope),
+        "audit_session": processes.map(|known| known.audit_session),
         "opened_at": session.opened_at.rfc3339(),
         "closed_at": session.closed_at.map(Timestamp::rfc3339),
-        "ends_at": watched.deadline.map(Timestamp::rfc3339),
-        "seconds_left": watched.millis_left.div_ceil(1000),
+        "ends_at": session.ends_at.map(Timestamp::rfc3339),
+        "seconds_left": session.seconds_left,
         "grants": session.grants,
     })
 }

@@ -1,78 +1,66 @@
-//! `jitctl status`: this machine's access on one screen.
+//! `jitctl status`: how things stand, on one screen.
 
+use jit_api::endpoints::status;
 use jit_core::Result;
-use jit_core::audit::hex;
-use jit_core::grant::Phase;
-use jit_core::store::GrantFilter;
 use serde_json::json;
 
-use super::{Desk, breakglass};
+use super::breakglass;
 use crate::grants;
+use crate::line::{Line, NOTHING};
 use crate::output::{Exit, count, facts, joined};
 
 /// Runs `jitctl status`.
-pub fn run(desk: &Desk) -> Result<Exit> {
-    let Desk { authority, output } = desk;
-    let host = authority.host(&authority.config().host)?;
-    let people = authority.people()?;
-    let suspended = people.iter().filter(|person| person.suspended).count();
-    let filter = GrantFilter { alive_at: Some(authority.now()?), ..GrantFilter::default() };
-    let (alive, now) = authority.grants(&filter)?;
-    let of = |phase| alive.iter().filter(move |grant| grant.phase(now) == phase).cloned();
-    let waiting: Vec<_> = of(Phase::Requested).collect();
-    let (active, scheduled) = (of(Phase::Active).count(), of(Phase::Scheduled).count());
-    let sessions = authority.watched()?.len();
-    let keeper = authority.keeper_runs();
-    let last = authority.last_records(1)?.pop();
-
+pub fn run(line: &Line) -> Result<Exit> {
+    let Line { way, output } = line;
+    let status = way.call::<status::Show>(&NOTHING, &NOTHING, &NOTHING)?;
+    let (waiting, now) = (&status.requests, status.now);
     let text = || {
-        let people = match suspended {
-            0 => people.len().to_string(),
-            _ => format!("{}, {suspended} of them suspended", people.len()),
+        let people = match status.suspended {
+            0 => status.people.to_string(),
+            suspended => format!("{}, {suspended} of them suspended", status.people),
         };
-        let log = last.as_ref().map_or_else(
+        let log = status.log.as_ref().map_or_else(
             || "empty".to_owned(),
-            |record| {
-                let head = &hex(&record.hash)[..16];
-                format!("{}, the last {} ({head}…)", record.sequence, record.time.local())
+            |end| {
+                let head: String = end.head.chars().take(16).collect();
+                format!("{}, the last {} ({head}…)", end.records, end.time.local())
             },
         );
         let mut text = facts(&[
-            ("host", host.name.to_string()),
-            ("labels", joined(&host.labels, " ")),
+            ("host", status.host.to_string()),
+            ("labels", joined(&status.labels, " ")),
             ("people", people),
-            ("grants", format!("{active} active, {scheduled} scheduled")),
+            ("grants", format!("{} active, {} scheduled", status.active, status.scheduled)),
             ("requests", format!("{} waiting", waiting.len())),
-            ("sessions", sessions.to_string()),
-            ("jitd", if keeper { "runs" } else { "does not run" }.to_owned()),
+            ("sessions", status.sessions.to_string()),
+            ("jitd", if status.keeper_runs { "runs" } else { "does not run" }.to_owned()),
             ("records", log),
         ]);
         if !waiting.is_empty() {
             text.push_str(&format!("\n{}:\n", count(waiting.len() as u64, "waiting request")));
-            text.push_str(&grants::rows(&waiting, now));
+            text.push_str(&grants::rows(waiting, now));
             text.push_str("Next: jitctl show ID\n");
         }
-        if !keeper {
+        if !status.keeper_runs {
             text.push_str("Without jitd no session is opened and none is ended.\n");
             text.push_str("Next: systemctl start jitd\n");
         }
         text
     };
-    let glass = authority.break_glass_uses()?;
     output.answer(text(), || {
         json!({
-            "host": host.name, "labels": host.labels,
-            "people": people.len(), "suspended": suspended,
-            "active": active, "scheduled": scheduled,
-            "requests": grants::json_list(&waiting, now),
-            "sessions": sessions, "jitd_runs": keeper,
-            "break_glass_to_review": glass.unreviewed().map(breakglass::for_programs),
-            "log": last.as_ref().map(|record| json!({
-                "records": record.sequence, "time": record.time.rfc3339(),
-                "head": hex(&record.hash),
+            "host": status.host, "labels": status.labels,
+            "people": status.people, "suspended": status.suspended,
+            "active": status.active, "scheduled": status.scheduled,
+            "requests": grants::json_list(waiting, now),
+            "sessions": status.sessions, "jitd_runs": status.keeper_runs,
+            "break_glass_to_review":
+                status.break_glass_to_review.as_ref().map(breakglass::for_programs),
+            "log": status.log.as_ref().map(|end| json!({
+                "records": end.records, "time": end.time.rfc3339(), "head": end.head,
             })),
         })
     })?;
-    breakglass::remark(&desk.authority, desk.output)?;
+    breakglass::remark(line)?;
     Ok(Exit::Done)
 }

@@ -3,49 +3,46 @@
 use std::io::Read;
 use std::path::Path;
 
-use jit_core::authority::FactorStatus;
-use jit_core::grant::{Actor, Phase};
+use jit_api::endpoints::people;
+use jit_api::wire::{AddKey, AddPerson, ByKey, ByName, ChangeGroups, Key, Person, Regrouped};
 use jit_core::name::PersonName;
-use jit_core::person::{IdentityKey, Person};
-use jit_core::store::GrantFilter;
 use jit_core::{Error, Result};
 use serde_json::{Value, json};
 
-use super::{Desk, no_longer_given};
+use super::{invite, no_longer_given};
 use crate::cli::{KeyChange, User as Command};
 use crate::grants;
+use crate::line::{Line, NOTHING, Which};
 use crate::output::{Exit, facts, joined, table};
 
 /// The largest public key file that is read.
 const LARGEST: u64 = 64 * 1024;
 
 /// Runs `jitctl user`.
-pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
-    let Desk { authority, output } = desk;
-    let root = &Actor::Root;
+pub fn run(line: &Line, command: &Command) -> Result<Exit> {
+    let Line { way, output } = line;
     match command {
         Command::Add { name, groups, keys } => {
             let keys = keys.iter().map(|file| key_line(file)).collect::<Result<Vec<_>>>()?;
-            let groups = groups.iter().cloned().collect();
-            let keys = authority.add_person(root, name, &groups, &keys)?;
-            let person = authority.person(name)?;
-            let next = match keys.as_slice() {
+            let new = AddPerson { name: name.clone(), groups: groups.clone(), keys };
+            let person = way.call::<people::Add>(&NOTHING, &NOTHING, &new)?;
+            let next = match person.keys.as_slice() {
                 [] => format!("Next: jitctl user key {name} --add FILE.pub\n"),
                 _ => String::new(),
             };
+            let enrol = line.enrol(name);
             let text = format!(
-                "Person {name} is added; groups: {}; keys: {}.\n{next}Next: jitctl mfa enroll {name}",
+                "Person {name} is added; groups: {}; keys: {}.\n{next}Next: {enrol}",
                 joined(&person.groups, " "),
-                keys.len(),
+                person.keys.len(),
             );
-            output.answer(text, || for_programs(&person, &keys))?;
+            output.answer(text, || for_programs(&person))?;
         }
-        // Works on every line to an authority.
-        Command::Invite { .. } => {}
-        Command::List => list(desk)?,
-        Command::Show { name } => show(desk, name)?,
+        Command::Invite { name } => return invite::person(line, name),
+        Command::List => list(line)?,
+        Command::Show { name } => show(line, name)?,
         Command::Suspend { name } => {
-            authority.suspend(root, name, true)?;
+            way.call::<people::Suspend>(&by_name(name), &NOTHING, &NOTHING)?;
             let text = format!(
                 "{name} is suspended: sessions end, nothing of theirs counts.\n\
                  Back again: jitctl user resume {name}"
@@ -53,20 +50,20 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
             output.answer(text, || json!({ "name": name, "suspended": true }))?;
         }
         Command::Resume { name } => {
-            authority.suspend(root, name, false)?;
+            way.call::<people::Resume>(&by_name(name), &NOTHING, &NOTHING)?;
             let text = format!("{name} can act again; grants that have not ended count again.");
             output.answer(text, || json!({ "name": name, "suspended": false }))?;
         }
         Command::Remove { name } => {
-            authority.remove_person(root, name)?;
+            way.call::<people::Remove>(&by_name(name), &NOTHING, &NOTHING)?;
             let text = format!("{name} is removed, with keys and factors.");
             output.answer(text, || json!({ "removed": name }))?;
         }
-        Command::Key { name, change } => keys(desk, name, change)?,
+        Command::Key { name, change } => keys(line, name, change)?,
         Command::Group { name, add, remove } => {
-            let add = add.iter().cloned().collect();
-            let remove = remove.iter().cloned().collect();
-            let (person, ended) = authority.change_groups(root, name, &add, &remove)?;
+            let change = ChangeGroups { add: add.clone(), remove: remove.clone() };
+            let Regrouped { person, grants_ended: ended } =
+                way.call::<people::Groups>(&by_name(name), &NOTHING, &change)?;
             let groups = &person.groups;
             let text = format!("{name} is in: {}.{}", joined(groups, " "), no_longer_given(&ended));
             let json = || json!({ "name": name, "groups": groups, "grants_ended": ended });
@@ -76,91 +73,85 @@ pub fn run(desk: &Desk, command: &Command) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(desk: &Desk) -> Result<()> {
-    let Desk { authority, output } = desk;
-    let mut people = Vec::new();
-    for person in authority.people()? {
-        let keys = authority.keys(&person.name)?;
-        let factor = authority.factor_status(&person.name)?;
-        people.push((person, keys, factor));
-    }
-    let rows = people.iter().map(|(person, keys, factor)| {
+/// The person of this name, in a path.
+pub(super) fn by_name(name: &PersonName) -> ByName {
+    ByName { name: name.clone() }
+}
+
+fn list(line: &Line) -> Result<()> {
+    let people = line.way.call::<people::List>(&NOTHING, &NOTHING, &NOTHING)?.people;
+    let rows = people.iter().map(|person| {
         vec![
             person.name.to_string(),
-            if person.suspended { "suspended" } else { "active" }.into(),
+            state(person).into(),
             joined(&person.groups, " "),
-            keys.len().to_string(),
-            factor_in_words(factor).into(),
+            person.keys.len().to_string(),
+            factor_in_words(person).into(),
         ]
     });
     let text = table(&["NAME", "STATE", "GROUPS", "KEYS", "SECOND FACTOR"], rows);
-    output.answer(text, || {
-        let all = people.iter().map(|(person, keys, factor)| {
-            let mut value = for_programs(person, keys);
-            value["factor"] = factor_for_programs(factor);
+    line.output.answer(text, || {
+        let all = people.iter().map(|person| {
+            let mut value = for_programs(person);
+            value["factor"] = factor_for_programs(person);
             value
         });
         all.collect()
     })
 }
 
-fn show(desk: &Desk, name: &PersonName) -> Result<()> {
-    let Desk { authority, output } = desk;
-    let person = authority.person(name)?;
-    let keys = authority.keys(name)?;
-    let factor = authority.factor_status(name)?;
-    let filter = GrantFilter {
-        person: Some(name.clone()),
-        alive_at: Some(authority.now()?),
-        ..GrantFilter::default()
-    };
-    let (mut alive, now) = authority.grants(&filter)?;
-    alive.retain(|g| matches!(g.phase(now), Phase::Requested | Phase::Scheduled | Phase::Active));
+fn show(line: &Line, name: &PersonName) -> Result<()> {
+    let person = line.way.call::<people::Show>(&by_name(name), &NOTHING, &NOTHING)?;
+    let which = Which { person: Some(name.clone()), ..Which::default() };
+    let (alive, now) = line.way.grants(&which)?;
     let text = || {
         let mut lines = vec![
-            ("state", if person.suspended { "suspended" } else { "active" }.to_owned()),
+            ("state", state(&person).to_owned()),
             ("groups", joined(&person.groups, " ")),
             ("added", person.created_at.local()),
-            ("factor", factor_in_words(&factor).to_owned()),
-            ("recovery", format!("{} codes left", factor.recovery_codes)),
+            ("factor", factor_in_words(&person).to_owned()),
+            ("recovery", format!("{} codes left", person.recovery_codes)),
         ];
-        lines.extend(keys.iter().map(|k| ("key", format!("{} {}", k.fingerprint, k.comment))));
+        let keys = person.keys.iter();
+        lines.extend(keys.map(|k| ("key", format!("{} {}", k.fingerprint, k.comment))));
         let mut text = format!("Person {name}\n{}", facts(&lines));
         if !alive.is_empty() {
             text.push('\n');
             text.push_str(&grants::rows(&alive, now));
         }
-        if keys.is_empty() {
+        if person.keys.is_empty() {
             text.push_str(&format!("Next: jitctl user key {name} --add FILE.pub\n"));
         }
-        if factor.locked_out {
+        if person.locked_out {
             text.push_str(&format!("Next: jitctl mfa reset {name}\n"));
-        } else if !factor.enrolled {
-            text.push_str(&format!("Next: jitctl mfa enroll {name}\n"));
+        } else if !person.factor {
+            text.push_str(&format!("Next: {}\n", line.enrol(name)));
         }
         text
     };
-    output.answer(text(), || {
-        let mut value = for_programs(&person, &keys);
-        value["factor"] = factor_for_programs(&factor);
+    line.output.answer(text(), || {
+        let mut value = for_programs(&person);
+        value["factor"] = factor_for_programs(&person);
         value["grants"] = grants::json_list(&alive, now);
         value
     })
 }
 
-fn keys(desk: &Desk, name: &PersonName, change: &KeyChange) -> Result<()> {
-    let Desk { authority, output } = desk;
+fn keys(line: &Line, name: &PersonName, change: &KeyChange) -> Result<()> {
+    let Line { way, output } = line;
     if let Some(file) = &change.add {
-        let key = authority.add_key(&Actor::Root, name, &key_line(file)?)?;
+        let new = AddKey { public_key: key_line(file)? };
+        let key = way.call::<people::AddKey>(&by_name(name), &NOTHING, &new)?;
         let text = format!("Key {} is {name}'s now.", key.fingerprint);
         return output.answer(text, || key_for_programs(&key));
     }
     if let Some(fingerprint) = &change.remove {
-        authority.remove_key(&Actor::Root, name, fingerprint)?;
+        let which = ByKey { name: name.clone(), fingerprint: fingerprint.clone() };
+        way.call::<people::RemoveKey>(&which, &NOTHING, &NOTHING)?;
         let text = format!("Key {fingerprint} is removed.");
         return output.answer(text, || json!({ "removed": fingerprint }));
     }
-    let keys = authority.keys(name)?;
+    let keys = way.call::<people::Show>(&by_name(name), &NOTHING, &NOTHING)?.keys;
     let rows =
         keys.iter().map(|k| vec![k.fingerprint.clone(), k.comment.clone(), k.added_at.local()]);
     let text = table(&["FINGERPRINT", "COMMENT", "ADDED"], rows);
@@ -191,31 +182,35 @@ pub(super) fn key_line(file: &Path) -> Result<String> {
     }
 }
 
-fn factor_in_words(factor: &FactorStatus) -> &'static str {
-    match factor {
-        FactorStatus { locked_out: true, .. } => "locked out",
-        FactorStatus { enrolled: true, .. } => "enrolled",
-        FactorStatus { pending: true, .. } => "waits for its first code",
+fn state(person: &Person) -> &'static str {
+    if person.suspended { "suspended" } else { "active" }
+}
+
+fn factor_in_words(person: &Person) -> &'static str {
+    match person {
+        Person { locked_out: true, .. } => "locked out",
+        Person { factor: true, .. } => "enrolled",
+        Person { factor_pending: true, .. } => "waits for its first code",
         _ => "none",
     }
 }
 
-fn factor_for_programs(factor: &FactorStatus) -> Value {
+fn factor_for_programs(person: &Person) -> Value {
     json!({
-        "enrolled": factor.enrolled, "pending": factor.pending,
-        "recovery_codes_left": factor.recovery_codes, "locked_out": factor.locked_out,
+        "enrolled": person.factor, "pending": person.factor_pending,
+        "recovery_codes_left": person.recovery_codes, "locked_out": person.locked_out,
     })
 }
 
-fn for_programs(person: &Person, keys: &[IdentityKey]) -> Value {
+fn for_programs(person: &Person) -> Value {
     json!({
         "name": person.name, "groups": person.groups, "suspended": person.suspended,
         "added_at": person.created_at.rfc3339(),
-        "keys": keys.iter().map(key_for_programs).collect::<Vec<_>>(),
+        "keys": person.keys.iter().map(key_for_programs).collect::<Vec<_>>(),
     })
 }
 
-fn key_for_programs(key: &IdentityKey) -> Value {
+fn key_for_programs(key: &Key) -> Value {
     json!({
         "fingerprint": key.fingerprint, "public_key": key.public_key, "comment": key.comment,
         "added_at": key.added_at.rfc3339(),

@@ -1,22 +1,116 @@
 //! The authority in this process: root on its machine.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
-use jit_api::endpoints::{hosts, people};
-use jit_api::wire::{ByHost, ByName, Invitation};
-use jit_core::Result;
+use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
+use jit_client::{Pin, pin};
 use jit_core::authority::{Authority, NewRequest};
+use jit_core::factor::ProvedFactor;
 use jit_core::grant::{Actor, Ask, Evidence, Grant, Phase, Yes};
 use jit_core::id::GrantId;
-use jit_core::name::{HostName, PersonName};
+use jit_core::name::PersonName;
 use jit_core::store::GrantFilter;
 use jit_core::time::{Span, Timestamp};
+use jit_core::{Error, Result};
+use ssh_key::public::KeyData;
 
-use super::{Proof, Standing, Which, office};
+use super::{Proof, Standing, Which};
 use crate::prompt;
 
 /// How often a decision is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The authority of this machine.
+pub struct Here {
+    /// Decides and changes.
+    pub authority: Authority,
+    /// Answers what is an endpoint of the interface, too, in this process.
+    office: OnceCell<Office>,
+}
+
+impl Here {
+    /// Of an open store.
+    pub fn new(authority: Authority) -> Self {
+        Here { authority, office: OnceCell::new() }
+    }
+
+    /// Calls an endpoint, as root.
+    pub(super) fn call<E: Endpoint>(
+        &self,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<E::Answer> {
+        let target = jit_api::target::<E>(path, query)?;
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target.as_str(), None),
+        };
+        let body = serde_json::to_vec(body)
+            .map_err(|e| Error::invalid(format!("the request can't be written: {e}")))?;
+        let asked = Asked {
+            method: E::METHOD.as_str(),
+            path,
+            query,
+            headers: Headers::default(),
+            body: &body,
+            peer: Peer::Process,
+        };
+        let unread = |e: serde_json::Error| Error::unavailable(format!("no answer: {e}"));
+        match self.office()?.answer(&asked, false) {
+            Turn::Answer(answer) if answer.status < 300 => {
+                serde_json::from_slice(&answer.body).map_err(unread)
+            }
+            Turn::Answer(answer) => {
+                let problem: Problem = serde_json::from_slice(&answer.body).map_err(unread)?;
+                Err(problem.into_error())
+            }
+            Turn::Wait { .. } => Err(Error::unavailable("it would have to be waited for")),
+        }
+    }
+
+    fn office(&self) -> Result<&Office> {
+        if let Some(office) = self.office.get() {
+            return Ok(office);
+        }
+        // The office keeps connections of its own.
+        let own = self.authority.another()?;
+        let pin = self.pin().ok().map(|pin| pin.to_string());
+        let office = Office::new(own, Box::new(NoIssuer)).pinned(move || pin.clone());
+        Ok(self.office.get_or_init(|| office))
+    }
+
+    /// The pin of the certificate with which this machine serves.
+    ///
+    /// # Errors
+    /// Refused where it serves nobody.
+    pub(super) fn pin(&self) -> Result<Pin> {
+        let serve = self.authority.config().serve.as_ref().ok_or_else(|| {
+            Error::refused("this machine does not serve an authority, so nobody can join it").next(
+                "ssh-ca init --serve NAME, NAME being that by which clients reach this machine.",
+            )
+        })?;
+        pin::of_file(&serve.certificate())
+    }
+}
+
+/// This process holds no CA key.
+struct NoIssuer;
+
+impl Issuer for NoIssuer {
+    fn issue(
+        &self,
+        _: &Authority,
+        _: &Actor,
+        grant: &GrantId,
+        _: &KeyData,
+        _: Option<ProvedFactor>,
+    ) -> Result<String> {
+        Err(Error::refused("jitctl holds no CA key")
+            .next(format!("ssh-ca sign --grant {grant} --key FILE")))
+    }
+}
 
 pub(super) fn request(authority: &Authority, ask: Ask) -> Result<Grant> {
     authority.request(&NewRequest { ask, by: Actor::Root, origin: None })
@@ -84,16 +178,4 @@ pub(super) fn grants(authority: &Authority, which: &Which) -> Result<(Vec<Grant>
 pub(super) fn standing(authority: &Authority, grant: &Grant) -> Result<Standing> {
     let (decision, approvers) = authority.missing(grant)?;
     Ok(Standing::of(&decision, approvers))
-}
-
-pub(super) fn groups(authority: &Authority, person: &PersonName) -> Result<Option<Vec<String>>> {
-    Ok(Some(authority.person(person)?.groups.iter().map(ToString::to_string).collect()))
-}
-
-pub(super) fn invite_person(authority: &Authority, name: &PersonName) -> Result<Invitation> {
-    office::call::<people::Invite>(authority, &ByName { name: name.clone() })
-}
-
-pub(super) fn invite_host(authority: &Authority, name: &HostName) -> Result<Invitation> {
-    office::call::<hosts::Invite>(authority, &ByHost { name: name.clone() })
 }

@@ -4,27 +4,25 @@
 use std::time::Duration;
 
 use jit_api::Endpoint;
-use jit_api::endpoints::{decide, explain, grants, hosts, inbox, people, requests, revoke};
+use jit_api::endpoints::{decide, explain, grants, inbox, requests, revoke};
 use jit_api::wire::{
-    self, ByHost, ById, ByName, Decide, EditRequest, Extend, GrantView, Grants, ListGrants,
-    NewRequest, Nothing, Revoke, RevokeMany, Shorten, ShowGrant,
+    self, ById, Decide, EditRequest, Extend, GrantView, Grants, ListGrants, NewRequest, Revoke,
+    RevokeMany, Shorten, ShowGrant,
 };
 use jit_client::{Client, LONGEST_WAIT, Manner, SigningKey};
+use jit_core::Result;
 use jit_core::authority::RevokeWhich;
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::grant::{self, Ask, Grant, NAMESPACE, Phase};
 use jit_core::id::GrantId;
-use jit_core::name::{HostName, Login, PersonName, Place, Reason};
+use jit_core::name::{Login, PersonName, Place, Reason};
 use jit_core::time::{Span, Timestamp};
-use jit_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use super::standing::Said;
-use super::{Explained, Proof, Standing, Which};
+use super::{Explained, NOTHING, Proof, Standing, Which};
 use crate::prompt;
 
-/// What most endpoints take in one place or another.
-const NOTHING: Nothing = Nothing {};
 /// How long a server may be away while somebody waits for a decision.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -45,6 +43,11 @@ impl There {
     /// What calls.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Who calls.
+    pub fn me(&self) -> &PersonName {
+        &self.me
     }
 
     pub(super) fn now(&self) -> Result<Timestamp> {
@@ -189,16 +192,6 @@ impl There {
         Ok(Standing { said: Said::Open, missing: Value::Null, approvers: shown.approvers })
     }
 
-    /// Admins may know.
-    pub(super) fn groups(&self, person: &PersonName) -> Result<Option<Vec<String>>> {
-        let name = ByName { name: person.clone() };
-        match self.call::<people::Show>(&name, &NOTHING, &NOTHING) {
-            Ok(person) => Ok(Some(person.groups.iter().map(ToString::to_string).collect())),
-            Err(error) if matches!(error.kind(), Kind::Refused | Kind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) fn explain(
         &self,
         person: &PersonName,
@@ -213,19 +206,11 @@ impl There {
         Ok(explained(self.call::<explain::Explain>(&NOTHING, &question, &NOTHING)?))
     }
 
-    pub(super) fn invite_person(&self, name: &PersonName) -> Result<wire::Invitation> {
-        self.call::<people::Invite>(&ByName { name: name.clone() }, &NOTHING, &NOTHING)
-    }
-
-    pub(super) fn invite_host(&self, name: &HostName) -> Result<wire::Invitation> {
-        self.call::<hosts::Invite>(&ByHost { name: name.clone() }, &NOTHING, &NOTHING)
-    }
-
     fn shown(&self, id: &GrantId, query: ShowGrant, manner: Manner) -> Result<GrantView> {
         self.client.call::<grants::Show>(&by_id(id), &query, &NOTHING, manner)
     }
 
-    fn call<E: Endpoint>(
+    pub(super) fn call<E: Endpoint>(
         &self,
         path: &E::Path,
         query: &E::Query,

@@ -4,6 +4,7 @@
 // A test that can't go on says so by panicking, in its helpers as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admins;
 mod approving;
 mod breakglass;
 mod cases;
@@ -15,4 +16,5 @@ mod hostile;
 mod races;
 mod recovery;
 mod remote;
+mod served;
 mod trouble;

@@ -85,6 +85,13 @@ impl Fleet {
         matches!(self.host.authority.may_enter(who, &attempt).unwrap(), Entry::Granted(_))
     }
 
+    /// What the host tells of its log, all of it.
+    fn told(&self) -> Vec<Told> {
+        let records = records(&self.host);
+        let told = records.iter().filter(|r| crate::link::told_action(&r.action).is_some());
+        told.map(Told::of).collect()
+    }
+
     fn known(&self, grant: &Grant) -> Grant {
         self.host.authority.grant(grant.id()).unwrap().0
     }
@@ -441,11 +448,7 @@ fn a_hosts_log_is_taken_once_as_what_the_host_says() {
     let fleet = Fleet::new();
     let (office, host) = (&fleet.office.authority, &fleet.host.authority);
     host.exempt_used(&attempt("deploy", Action::Login), "authenticate").unwrap();
-    let told: Vec<Told> = records(&fleet.host)
-        .iter()
-        .filter(|record| crate::link::told_action(&record.action).is_some())
-        .map(Told::of)
-        .collect();
+    let told = fleet.told();
     assert_eq!(told.len(), 1);
     let before = records(&fleet.office).len();
     for _ in 0..2 {
@@ -460,4 +463,40 @@ fn a_hosts_log_is_taken_once_as_what_the_host_says() {
     assert!(office.host_log(&web_1(), &[forged]).is_err());
     assert_eq!(office.link_of(&web_1()).unwrap().told, told[0].sequence);
     office.verify_log().unwrap();
+}
+
+#[test]
+fn a_session_on_a_host_is_known_to_the_authority_until_it_ends() {
+    let fleet = Fleet::new();
+    let (office, host) = (&fleet.office.authority, &fleet.host.authority);
+    let _keeper = keeper(&fleet.host);
+    let grant = office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
+    fleet.tell();
+    let attempt = attempt("deploy", Action::Login);
+    let who = fleet.identify(&Desk::report(1)).unwrap();
+    let _ = host.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
+    let tell = || office.host_log(&web_1(), &fleet.told()).unwrap();
+    let known = || office.sessions_elsewhere().unwrap().0;
+    assert_eq!(known(), []);
+
+    tell();
+    let [session] = known().try_into().unwrap();
+    assert_eq!((session.host.as_str(), session.session.person.as_str()), ("web-1", "alice"));
+    assert_eq!(session.session.login.as_str(), "deploy");
+    assert_eq!(session.session.grants, [grant.id().clone()]);
+    assert_eq!(session.deadline, grant.window().map(|window| window.not_after));
+    // Who looks for alice finds what she did there.
+    let wanted = crate::audit::Wanted { person: Some(person("alice")), ..Default::default() };
+    let about = office.last_records_of(&wanted, None, 1).unwrap();
+    assert_eq!(about[0].action, "session.open");
+    assert_eq!(about[0].actor, "host:web-1");
+
+    // Ended on the authority, and its host has not said so yet.
+    let all = RevokeWhich::All;
+    office.revoke(&all, &Actor::Root, &reason()).unwrap();
+    assert_eq!(known()[0].deadline, None);
+    let [watched] = host.watched().unwrap().try_into().unwrap();
+    host.session_ended(&watched.session, crate::session::EndReason::CoverEnded, 1).unwrap();
+    tell();
+    assert_eq!(known(), []);
 }

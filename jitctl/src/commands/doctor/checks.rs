@@ -5,12 +5,11 @@ use std::os::unix::fs::FileTypeExt;
 use jit_core::audit::hex;
 use jit_core::authority::Authority;
 use jit_core::config::{Config, SecondFactor};
-use jit_core::policy::Policy;
+use jit_core::policy::{Policy, doubts};
 use jit_core::store::CaKind;
 use jit_core::{Kind, Result};
 
 use super::report::Report;
-use crate::commands::policy::doubts;
 use crate::output::{count, joined};
 
 /// What the configuration allows, and the machine around it.

@@ -16,6 +16,8 @@ use jit_core::{Error, Result};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::line::World;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -88,14 +90,6 @@ const KEYS: &[Keys] = &[
         ],
     },
 ];
-
-/// People and hosts that cases speak of.
-pub struct World {
-    /// People.
-    pub people: Vec<Person>,
-    /// Hosts.
-    pub hosts: Vec<Host>,
-}
 
 /// What came of one case.
 pub struct Outcome {

@@ -16,6 +16,7 @@ use nix::unistd::{Uid, User};
 use super::{files, instance};
 use crate::cli::Setup;
 use crate::commands::{Desk, mfa, user};
+use crate::line::{Here, Line, Way};
 use crate::output::{count, safe_line};
 use crate::prompt;
 
@@ -73,7 +74,8 @@ fn enrol(desk: &Desk, setup: &Setup) -> Result<()> {
     if authority.factor_status(&name)?.enrolled {
         return Ok(());
     }
-    mfa::enroll(desk, &name)
+    let here = Here::new(authority.another()?);
+    mfa::enroll(&Line { way: Way::Here(Box::new(here)), output: *output }, &name)
 }
 
 fn name(setup: &Setup) -> Result<PersonName> {
