@@ -61,7 +61,7 @@ const GATE: &[(&str, &str)] = &[
     ("break-glass-review", "?--+-+"),
 ];
 
-fn enrolled_host(desk: &Desk) -> Client {
+pub fn enrolled_host(desk: &Desk) -> Client {
     let invited = jit_core::invitation::Invited::Host(host("web-1"));
     let (code, _) = desk.authority.invite(&jit_core::grant::Actor::Root, &invited).unwrap();
     desk.authority.enrol_host(&host("web-1"), code.expose(), &line(&key("web-1"))).unwrap();
@@ -171,7 +171,7 @@ fn what_is_done_to_ones_own_and_to_others_requests_is_as_written_here() {
     }
 }
 
-fn certify(id: &str, by: &str) -> Value {
+pub fn certify(id: &str, by: &str) -> Value {
     let print = key(by).fingerprint(ssh_key::HashAlg::Sha256).to_string();
     let id = jit_core::id::GrantId::parse(id).unwrap();
     let text = jit_api::proof::certify(crate::desk::SERVER, &id, &print).unwrap();

@@ -1,6 +1,6 @@
 //! An endpoint of the interface, called in this process: for what has no verb of its own here.
 
-use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
+use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn, Visit};
 use jit_client::{Pin, pin};
 use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
@@ -31,7 +31,7 @@ where
     let unread = |e: serde_json::Error| Error::unavailable(format!("no answer: {e}"));
     let pin = pin(authority)?;
     let office = Office::new(own, Box::new(NoIssuer)).pinned(move || Some(pin.to_string()));
-    match office.answer(&asked, false) {
+    match office.answer(&asked, &mut Visit::default()) {
         Turn::Answer(answer) if answer.status < 300 => {
             serde_json::from_slice(&answer.body).map_err(unread)
         }
