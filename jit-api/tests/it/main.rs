@@ -13,4 +13,6 @@ mod login;
 mod matrix;
 mod openapi;
 mod quotas;
+mod shape;
 mod workflow;
+mod world;
