@@ -67,6 +67,12 @@ pub struct Desk {
     _dir: TempDir,
 }
 
+/// What a desk is made of, without a directory.
+pub struct Files {
+    all: [(&'static str, Vec<u8>); 4],
+    now: i64,
+}
+
 impl Desk {
     /// alice and daemon may ask; bob and carol are leads; ada is an admin; dave is nobody special.
     pub fn new() -> Self {
@@ -94,16 +100,21 @@ impl Desk {
         desk
     }
 
-    /// All of it once more, with a store of its own.
-    #[allow(dead_code)]
-    pub fn copy(&self) -> Self {
+    /// All that it is made of.
+    pub fn files(&self) -> Files {
+        let read = |name| (name, std::fs::read(self._dir.path().join(name)).unwrap());
+        let names = ["policy.toml", "master.key", "state/jit.db", "state/jit.db-wal"];
+        Files { all: names.map(read), now: self.clock.now().unwrap().unix().cast_signed() }
+    }
+
+    /// Another one of the same.
+    pub fn of(files: &Files) -> Self {
         let dir = directory();
         rootfile::create_private_dir(&dir.path().join("state")).unwrap();
-        for file in ["policy.toml", "master.key", "state/jit.db", "state/jit.db-wal"] {
-            std::fs::copy(self._dir.path().join(file), dir.path().join(file)).unwrap();
+        for (name, content) in &files.all {
+            rootfile::create_private(&dir.path().join(name), content).unwrap();
         }
-        let clock = ManualClock::at(self.clock.now().unwrap().unix().cast_signed());
-        Desk::at(dir, Arc::new(clock))
+        Desk::at(dir, Arc::new(ManualClock::at(files.now)))
     }
 
     fn at(dir: TempDir, clock: Arc<ManualClock>) -> Self {
@@ -171,6 +182,14 @@ impl Desk {
             Turn::Answer(answered) => answered,
             Turn::Wait { .. } => panic!("it may not wait"),
         }
+    }
+
+    /// web-1, with a key.
+    pub fn enrolled_host(&self) -> Client {
+        let invited = jit_core::invitation::Invited::Host(host("web-1"));
+        let (code, _) = self.authority.invite(&Actor::Root, &invited).unwrap();
+        self.authority.enrol_host(&host("web-1"), code.expose(), &line(&key("web-1"))).unwrap();
+        Client::host("web-1")
     }
 
     /// alice's request, undecided.
@@ -378,6 +397,15 @@ pub fn line(key: &PrivateKey) -> String {
 pub fn sign(key: &PrivateKey, namespace: &str, text: &str) -> String {
     let signature = key.sign(namespace, HashAlg::Sha512, text.as_bytes()).unwrap();
     signature.to_pem(LineEnding::LF).unwrap()
+}
+
+/// What asks for a certificate over somebody's key.
+pub fn certify(id: &str, by: &str) -> Value {
+    let print = key(by).fingerprint(HashAlg::Sha256).to_string();
+    let id = GrantId::parse(id).unwrap();
+    let text = proof::certify(SERVER, &id, &print).unwrap();
+    let signature = sign(&key(by), proof::CERTIFY, &text);
+    json!({ "grant": id, "public_key": line(&key(by)), "signature": signature })
 }
 
 pub fn person(name: &str) -> PersonName {

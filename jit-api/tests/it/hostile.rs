@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::desk::{Client, Desk};
 use crate::shape::Choices;
-use crate::world::{Description, World};
+use crate::world::{Description, Kept};
 
 /// Requests made of each endpoint; `JIT_PROPERTY_CASES` says how many in all.
 fn rounds() -> usize {
@@ -25,15 +25,15 @@ const NOT_DONE: [&str; 2] = ["break-glass-review", "withdraw"];
 /// of the form that is described, and none says that the server failed.
 #[test]
 fn whatever_is_made_of_valid_requests_is_answered_as_described() {
-    let (first, described) = (World::new(), Description::new());
+    let (first, described) = (Kept::new(), Description::new());
     for entry in ENDPOINTS {
-        let mut world = first.copy();
+        let mut world = first.world();
         // It gets beyond parsing.
         let valid = world.ask(entry, &described, &mut Choices(&[]));
         assert_eq!(valid == 200, !NOT_DONE.contains(&entry.name), "{}: {valid}", entry.name);
         for round in 0..rounds() {
             if round % EACH == 0 {
-                world = first.copy();
+                world = first.world();
             }
             let bytes = random_bytes::<200>().unwrap();
             world.ask(entry, &described, &mut Choices(&bytes));

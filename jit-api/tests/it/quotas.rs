@@ -14,8 +14,7 @@ use jit_core::id::GrantId;
 use serde_json::Value;
 use ssh_key::public::KeyData;
 
-use crate::desk::{Client, Desk, Request, read};
-use crate::matrix::{certify, enrolled_host};
+use crate::desk::{Client, Desk, Request, certify, read};
 
 fn get(desk: &Desk, client: &Client, target: &str) -> Request {
     client.prepared(desk, "GET", target, Value::Null)
@@ -25,7 +24,7 @@ fn get(desk: &Desk, client: &Client, target: &str) -> Request {
 fn one_persons_flood_leaves_another_served() {
     let desk = Desk::new();
     let (daemon, bob) = (desk.logged_in("daemon"), desk.logged_in("bob"));
-    let host = enrolled_host(&desk);
+    let host = desk.enrolled_host();
     let Quota { rate, .. } = Quota::default();
     // By token and from the account on the server's machine it is the same person.
     let ways = [daemon, Client::unix(1)];

@@ -2,6 +2,7 @@
 //! it: for sending it something else.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use jit_api::{ENDPOINTS, Entry, Office, proof};
 use jit_core::grant::Actor;
@@ -9,7 +10,9 @@ use jit_core::invitation::Invited;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::desk::{App, Client, Desk, NOW, SERVER, host, key, line, person, read, sign};
+use crate::desk::{
+    App, Client, Desk, Files, NOW, SERVER, certify, host, key, line, person, read, sign,
+};
 use crate::shape::{Choices, Words};
 
 /// What is asked for, and what is promised of the answers.
@@ -22,6 +25,16 @@ pub struct Description {
 /// A server in the middle of its work.
 pub struct World {
     desk: Desk,
+    furniture: Rc<Furniture>,
+}
+
+/// What it takes to make it again; lies in no directory.
+pub struct Kept {
+    files: Files,
+    furniture: Rc<Furniture>,
+}
+
+struct Furniture {
     callers: Vec<Client>,
     words: Words,
     /// By endpoint, where it is not root who asks, about alice, web-1 or what waits, with no body.
@@ -37,7 +50,7 @@ struct Example {
     body: Value,
 }
 
-/// The callers, in the order of [`World::callers`].
+/// The callers, in their order.
 const NOBODY: usize = 0;
 const ALICE: usize = 1;
 const BOB: usize = 2;
@@ -80,7 +93,7 @@ fn operation<'a>(document: &'a Value, entry: &Entry) -> &'a Value {
     &document["paths"][entry.path][entry.method.as_str().to_lowercase()]
 }
 
-impl World {
+impl Kept {
     pub fn new() -> Self {
         let desk = Desk::new();
         let (alice_app, bob_app) = (desk.app("alice"), desk.app("bob"));
@@ -91,25 +104,24 @@ impl World {
         };
         let (alice, bob) = (log_in("alice", &alice_app), log_in("bob", &bob_app));
         let ada = desk.logged_in("ada");
-        let host = crate::matrix::enrolled_host(&desk);
+        let host = desk.enrolled_host();
         let callers = vec![Client::nobody(), alice, bob, ada, host, Client::root()];
-        let mut world = World { desk, callers, words: Words::new(), examples: HashMap::new() };
-        world.furnish(&alice_app, &bob_app);
-        world
+        let (words, examples) = (Words::new(), HashMap::new());
+        let mut furniture = Furniture { callers, words, examples };
+        furniture.fit(&desk, &alice_app, &bob_app);
+        Kept { files: desk.files(), furniture: Rc::new(furniture) }
     }
 
-    /// The same once more, with a store of its own.
-    pub fn copy(&self) -> Self {
-        World {
-            desk: self.desk.copy(),
-            callers: self.callers.clone(),
-            words: self.words.clone(),
-            examples: self.examples.clone(),
-        }
+    /// A server with a store of its own.
+    pub fn world(&self) -> World {
+        World { desk: Desk::of(&self.files), furniture: self.furniture.clone() }
     }
+}
 
-    fn furnish(&mut self, alice_app: &App, bob_app: &App) {
-        let (desk, callers) = (&self.desk, &self.callers);
+impl Furniture {
+    /// Finds words and examples that fit what it makes happen.
+    fn fit(&mut self, desk: &Desk, alice_app: &App, bob_app: &App) {
+        let callers = &self.callers;
         let done = |who: usize, method: &str, target: &str, body: Value| {
             let (status, answer) = desk.ask(&callers[who], method, target, body);
             assert_eq!(status, 200, "{target}: {answer}");
@@ -179,7 +191,7 @@ impl World {
             ("shorten", (BOB, json!({ "left": 60 }))),
             ("withdraw", (BOB, json!({}))),
             ("revoke", (ALICE, reason.clone())),
-            ("certificate", (ALICE, crate::matrix::certify(&active, "alice"))),
+            ("certificate", (ALICE, certify(&active, "alice"))),
             ("grant-alone", (ADA, for_bob)),
             ("revocations", (ADA, json!({ "all": true, "reason": "INC-1 all of it" }))),
             ("person-add", (ADA, json!({ "name": "heidi", "keys": [line(&key("heidi"))] }))),
@@ -262,7 +274,9 @@ impl World {
             ("time", [json!(NOW), json!(0)].to_vec()),
         ]);
     }
+}
 
+impl World {
     /// Asks the endpoint something that is made of `choices`, checks the answer, and says its status.
     pub fn ask(
         &self,
@@ -270,10 +284,11 @@ impl World {
         described: &Description,
         choices: &mut Choices<'_>,
     ) -> u16 {
+        let furniture = &self.furniture;
         let operation = operation(&described.document, entry);
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let Example { by, at, body: example } = &self.examples[entry.name];
-        let caller = if choices.one_in(3) { choices.below(self.callers.len()) } else { *by };
+        let Example { by, at, body: example } = &furniture.examples[entry.name];
+        let caller = if choices.one_in(3) { choices.below(furniture.callers.len()) } else { *by };
         let mut target = entry.path.to_owned();
         let mut query = Vec::new();
         for parameter in operation["parameters"].as_array().unwrap() {
@@ -282,11 +297,11 @@ impl World {
             if parameter["in"] == "path" {
                 let word = match name {
                     "id" | "name" if !choices.one_in(3) => at.clone(),
-                    _ => choices.encoded(name, &self.words),
+                    _ => choices.encoded(name, &furniture.words),
                 };
                 target = target.replace(&format!("{{{name}}}"), &word);
             } else if needed || choices.one_in(4) {
-                query.push(format!("{name}={}", choices.encoded(name, &self.words)));
+                query.push(format!("{name}={}", choices.encoded(name, &furniture.words)));
             }
         }
         if !query.is_empty() {
@@ -295,9 +310,9 @@ impl World {
         let method = entry.method.as_str();
         let body = match method {
             "GET" | "DELETE" => Vec::new(),
-            _ => choices.body(schema, &described.document, example, &self.words),
+            _ => choices.body(schema, &described.document, example, &furniture.words),
         };
-        let client = &self.callers[caller];
+        let client = &furniture.callers[caller];
         let mut request = client.signed(&self.desk, method, &target, body.clone());
         if choices.one_in(16) {
             request.idempotency_key = Some("once".into());
