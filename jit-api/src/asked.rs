@@ -69,6 +69,8 @@ pub struct Answered {
     pub body: Vec<u8>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
+    /// `Allow`: the methods that there are, where it was another one.
+    pub allow: Option<String>,
     /// The endpoint's name in the table.
     pub endpoint: Option<&'static str>,
     /// Who asked, for a server's own log.

@@ -12,31 +12,28 @@ use crate::endpoint::Desk;
 use crate::nonces::Use;
 use crate::problem::Failure;
 use crate::proof::{self, Proof};
+use crate::quotas::Visit;
 use crate::token::Token;
-
-/// Who asks, and by which proof.
-pub(crate) struct Arrived {
-    pub(crate) caller: Caller,
-    /// Of the nonce, if there is a proof.
-    pub(crate) nonce: Option<[u8; 32]>,
-}
 
 /// Finds out who asks.
 ///
 /// # Errors
 /// Unauthenticated when they claim to be somebody and don't prove it; that is on the log.
-pub(crate) fn arrive(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Arrived, Failure> {
+pub(crate) fn arrive(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    visit: &mut Visit,
+) -> Result<Caller, Failure> {
     let Some(claim) = asked.headers.authorization else {
-        let caller = match asked.peer {
-            Peer::Process | Peer::Unix { uid: 0 } => Caller::Root,
-            Peer::Unix { uid } => local(desk, uid)?,
-            Peer::Network { .. } => Caller::Nobody,
+        return match asked.peer {
+            Peer::Process | Peer::Unix { uid: 0 } => Ok(Caller::Root),
+            Peer::Unix { uid } => local(desk, uid),
+            Peer::Network { .. } => Ok(Caller::Nobody),
         };
-        return Ok(Arrived { caller, nonce: None });
     };
     match claim.split_once(' ') {
-        Some(("JIT", token)) => by_token(desk, asked, token),
-        Some(("JIT-Host", name)) => by_host(desk, asked, name),
+        Some(("JIT", token)) => by_token(desk, asked, visit, token),
+        Some(("JIT-Host", name)) => by_host(desk, asked, visit, name),
         _ => Err(Failure::unauthenticated("Authorization is neither JIT nor JIT-Host")),
     }
 }
@@ -57,7 +54,12 @@ fn local(desk: &Desk<'_>, uid: u32) -> Result<Caller, Failure> {
     })
 }
 
-fn by_token(desk: &Desk<'_>, asked: &Asked<'_>, text: &str) -> Result<Arrived, Failure> {
+fn by_token(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    visit: &mut Visit,
+    text: &str,
+) -> Result<Caller, Failure> {
     let authority = desk.authority;
     let login = |why: &str| Failure::unauthenticated(why).next("jitctl login");
     let Some(token) = Token::open(authority.vault(), text) else {
@@ -75,30 +77,36 @@ fn by_token(desk: &Desk<'_>, asked: &Asked<'_>, text: &str) -> Result<Arrived, F
     let Some((person, _)) = authority.person_with_key(&token.person, &token.key)? else {
         return Err(refused("the key of this login, or its person, does not count any more"));
     };
-    let nonce = check_proof(desk, asked, &actor, Some(text), &token.proof_key)?;
+    check_proof(desk, asked, visit, &actor, Some(text), &token.proof_key)?;
     let admin = desk.office.is_admin(&person);
     let (name, key, factor) = (token.person, token.key, Some(token.factor));
-    Ok(Arrived { caller: Caller::Person { name, key, factor, admin }, nonce: Some(nonce) })
+    Ok(Caller::Person { name, key, factor, admin })
 }
 
-fn by_host(desk: &Desk<'_>, asked: &Asked<'_>, name: &str) -> Result<Arrived, Failure> {
+fn by_host(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    visit: &mut Visit,
+    name: &str,
+) -> Result<Caller, Failure> {
     let unknown =
         || Failure::unauthenticated("no such host is enrolled here").next("Enrol it: jitctl join");
     let name = HostName::parse(name).map_err(|_| unknown())?;
     let key = desk.authority.host_key(&name)?.ok_or_else(unknown)?;
-    let actor = Caller::Host(name.clone()).actor();
-    let nonce = check_proof(desk, asked, &actor, None, &key)?;
-    Ok(Arrived { caller: Caller::Host(name), nonce: Some(nonce) })
+    let caller = Caller::Host(name);
+    check_proof(desk, asked, visit, &caller.actor(), None, &key)?;
+    Ok(caller)
 }
 
 /// Checks that `key` signed this request just now, and that it is no replay.
 fn check_proof(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
+    visit: &mut Visit,
     actor: &Actor,
     token: Option<&str>,
     key: &str,
-) -> Result<[u8; 32], Failure> {
+) -> Result<(), Failure> {
     let refused = |why: &str| refuse(desk, asked, actor, why, Failure::unauthenticated(why));
     let Some(header) = asked.headers.proof else {
         return Err(refused("the request is not signed"));
@@ -123,9 +131,8 @@ fn check_proof(
     }
     let now = desk.authority.now()?;
     let digest: [u8; 32] = Sha256::digest(format!("{key}\n{}", proof.nonce)).into();
-    let nonces = desk.office.proofs();
-    if nonces.is_waiting(&digest) {
-        return Ok(digest);
+    if visit.proof == Some(digest) {
+        return Ok(());
     }
     in_time(desk, proof.time, now).map_err(|failure| {
         let why = failure.error.what().to_owned();
@@ -133,8 +140,11 @@ fn check_proof(
     })?;
     // As long as it could be taken again, and a wait on top.
     let until = proof.time.saturating_add(2 * proof::FRESH + desk.office.longest_wait());
-    match nonces.take(digest, now, until) {
-        Use::Fresh | Use::Waiting => Ok(digest),
+    match desk.office.proofs().take(digest, now, until) {
+        Use::Fresh => {
+            visit.proof = Some(digest);
+            Ok(())
+        }
         Use::Used => Err(refused("the proof was used before")),
         Use::Full => Err(Error::unavailable("there are too many requests").into()),
     }

@@ -164,6 +164,10 @@ fn run<E: Endpoint>(desk: &Desk<'_>, caller: &Caller, unread: &Unread<'_>) -> Re
     let query: E::Query = serde_urlencoded::from_str(unread.query)
         .map_err(|e| Error::invalid(format!("the query is not right: {e}")))?;
     let body = if unread.body.is_empty() { b"{}" } else { unread.body };
+    // A list in the order of the fields would do, too, and nowhere stands in which they are.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::invalid("the body is no JSON object").into());
+    }
     let body = serde_json::from_slice(body)
         .map_err(|e| Error::invalid(format!("the body is not right: {e}")))?;
     // The query is read again to be told what is waited for: it is small, and handlers own theirs.

@@ -1,6 +1,6 @@
 //! What was used once and must not be again: nonces of proofs and of logins, in bounded memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
 use jit_core::time::Timestamp;
@@ -15,8 +15,6 @@ const MOST: usize = 200_000;
 pub(crate) enum Use {
     /// Never seen: it is taken now.
     Fresh,
-    /// Seen, and its request still waits for its answer.
-    Waiting,
     /// Used.
     Used,
     /// There is no room to remember it.
@@ -30,8 +28,9 @@ pub(crate) struct Nonces {
 
 #[derive(Default)]
 struct Seen {
-    /// By digest of all that was signed: whether its request waits, and until when it is kept.
-    by_digest: HashMap<[u8; 32], (bool, u64)>,
+    /// By digest of all that was signed.
+    by_digest: HashSet<[u8; 32]>,
+    /// Until when each is kept.
     order: VecDeque<([u8; 32], u64)>,
 }
 
@@ -40,28 +39,15 @@ impl Nonces {
     pub(crate) fn take(&self, digest: [u8; 32], now: Timestamp, until: u64) -> Use {
         let mut seen = lock(&self.seen);
         seen.forget(now.unix());
-        match seen.by_digest.get(&digest) {
-            Some((true, _)) => Use::Waiting,
-            Some((false, _)) => Use::Used,
-            None if seen.by_digest.len() >= MOST => Use::Full,
-            None => {
-                seen.by_digest.insert(digest, (false, until));
-                seen.order.push_back((digest, until));
-                Use::Fresh
-            }
+        if seen.by_digest.contains(&digest) {
+            return Use::Used;
         }
-    }
-
-    /// Says that the request of `digest` waits, or has its answer.
-    pub(crate) fn waits(&self, digest: &[u8; 32], waits: bool) {
-        if let Some((state, _)) = lock(&self.seen).by_digest.get_mut(digest) {
-            *state = waits;
+        if seen.by_digest.len() >= MOST {
+            return Use::Full;
         }
-    }
-
-    /// Whether a request that waits has this nonce.
-    pub(crate) fn is_waiting(&self, digest: &[u8; 32]) -> bool {
-        matches!(lock(&self.seen).by_digest.get(digest), Some((true, _)))
+        seen.by_digest.insert(digest);
+        seen.order.push_back((digest, until));
+        Use::Fresh
     }
 }
 
@@ -89,10 +75,6 @@ mod tests {
     fn a_nonce_is_fresh_once_and_forgotten_when_it_is_too_old_to_be_taken() {
         let nonces = Nonces::default();
         assert_eq!(nonces.take([1; 32], at(100), 200), Use::Fresh);
-        assert_eq!(nonces.take([1; 32], at(200), 300), Use::Used);
-        nonces.waits(&[1; 32], true);
-        assert_eq!(nonces.take([1; 32], at(200), 300), Use::Waiting);
-        nonces.waits(&[1; 32], false);
         assert_eq!(nonces.take([1; 32], at(200), 300), Use::Used);
         assert_eq!(nonces.take([2; 32], at(201), 300), Use::Fresh);
         assert_eq!(lock(&nonces.seen).by_digest.len(), 1);

@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::nonces::Nonces;
 use crate::pool::{Pool, lock};
 use crate::problem::{Code, Failure};
+use crate::quotas::{Quotas, Visit};
 use crate::{idempotency, openapi, route};
 
 /// The largest body that is read, in bytes.
@@ -45,6 +46,7 @@ pub struct Office {
     proofs: Nonces,
     challenges: Nonces,
     limits: Limits,
+    quotas: Quotas,
     recorded: Mutex<HashMap<String, (u64, u32)>>,
     /// One writer at a time in this process: waiting here is fair, waiting for SQLite's lock is not.
     writing: Mutex<()>,
@@ -62,6 +64,7 @@ impl Office {
         };
         // A clock that can't be trusted yet: what was signed before now is asked for again.
         let started = authority.clock().now().map_or(u64::MAX, |now| now.unix());
+        let quotas = serve.as_ref().map_or_else(Quotas::default, |serve| Quotas::new(serve.each));
         Office {
             pool: Pool::new(authority),
             issuer,
@@ -72,6 +75,7 @@ impl Office {
             proofs: Nonces::default(),
             challenges: Nonces::default(),
             limits: Limits::default(),
+            quotas,
             recorded: Mutex::default(),
             writing: Mutex::new(()),
         }
@@ -85,11 +89,11 @@ impl Office {
         self
     }
 
-    /// Answers a request, or says that it waits. Asked again after a wait, with the same request,
-    /// `may_wait` is whether there is time left.
-    pub fn answer(&self, asked: &Asked<'_>, may_wait: bool) -> Turn {
+    /// Answers a request, or says that it waits. After a wait it is asked again, with the same request
+    /// and visit.
+    pub fn answer(&self, asked: &Asked<'_>, visit: &mut Visit) -> Turn {
         let mut log = Log { endpoint: None, caller: Caller::Nobody };
-        let turned = self.turn(asked, may_wait, &mut log);
+        let turned = self.turn(asked, visit, &mut log);
         turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)))
     }
 
@@ -108,7 +112,9 @@ impl Office {
     pub fn admit(&self, asked: &Asked<'_>, access: Access) -> Result<Caller, Failure> {
         let authority = self.pool.take()?;
         let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
-        let caller = door::arrive(&desk, asked)?.caller;
+        let mut visit = Visit::default();
+        let caller = door::arrive(&desk, asked, &mut visit)?;
+        self.quotas.work(&mut visit, &caller, asked.peer, authority.now()?)?;
         access.admit(&caller).map(|()| caller)
     }
 
@@ -117,7 +123,7 @@ impl Office {
         openapi::document()
     }
 
-    fn turn(&self, asked: &Asked<'_>, may_wait: bool, log: &mut Log) -> Result<Turn, Failure> {
+    fn turn(&self, asked: &Asked<'_>, visit: &mut Visit, log: &mut Log) -> Result<Turn, Failure> {
         if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
             return Err(Error::invalid("the path is too long").into());
         }
@@ -128,21 +134,17 @@ impl Office {
         }
         let authority = self.pool.take()?;
         let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
-        let mut nonce = None;
         if entry.access != Access::Public {
-            let arrived = door::arrive(&desk, asked)?;
-            log.caller = arrived.caller;
-            nonce = arrived.nonce;
-            entry.access.admit(&log.caller)?;
+            log.caller = door::arrive(&desk, asked, visit)?;
         }
+        let _working = self.quotas.work(visit, &log.caller, asked.peer, authority.now()?)?;
+        entry.access.admit(&log.caller)?;
         let unread =
             Unread { path: &path, query: asked.query.unwrap_or_default(), body: asked.body };
         let Ran { answer, waits } = self.run(&desk, &log.caller, entry, asked, &unread)?;
-        if let Some(nonce) = &nonce {
-            self.proofs.waits(nonce, may_wait && waits.is_some());
-        }
         match waits {
-            Some(at_most) if may_wait => {
+            Some(at_most) if visit.may_wait => {
+                self.quotas.wait(visit, &log.caller, asked.peer)?;
                 let at_most = at_most.min(Duration::from_secs(LONGEST_WAIT));
                 Ok(Turn::Wait { at_most })
             }
@@ -233,6 +235,7 @@ impl Log {
             content_type,
             body,
             retry_after: None,
+            allow: None,
             endpoint: self.endpoint,
             caller: self.caller.to_string(),
         }
@@ -249,6 +252,7 @@ impl Log {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         Answered {
             retry_after: failure.retry_after,
+            allow: failure.allow.clone(),
             ..self.answered(problem.status, "application/problem+json", body)
         }
     }

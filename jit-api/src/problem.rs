@@ -22,6 +22,8 @@ pub enum Code {
     MethodNotAllowed,
     /// Somebody else decided first, or the same key was used for something else.
     Conflict,
+    /// The request did not come in time.
+    TooSlow,
     /// The body is too large.
     TooLarge,
     /// Too many of late.
@@ -36,7 +38,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 12] = [
+    pub const ALL: [Code; 13] = [
         Code::Invalid,
         Code::Unauthenticated,
         Code::Forbidden,
@@ -44,6 +46,7 @@ impl Code {
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::Conflict,
+        Code::TooSlow,
         Code::TooLarge,
         Code::RateLimited,
         Code::Unavailable,
@@ -59,6 +62,7 @@ impl Code {
             Code::Forbidden | Code::Refused => 403,
             Code::NotFound => 404,
             Code::MethodNotAllowed => 405,
+            Code::TooSlow => 408,
             Code::Conflict => 409,
             Code::TooLarge => 413,
             Code::RateLimited => 429,
@@ -77,6 +81,7 @@ impl Code {
             Code::NotFound => "not-found",
             Code::MethodNotAllowed => "method-not-allowed",
             Code::Conflict => "conflict",
+            Code::TooSlow => "too-slow",
             Code::TooLarge => "too-large",
             Code::RateLimited => "rate-limited",
             Code::Unavailable => "unavailable",
@@ -94,6 +99,7 @@ impl Code {
             Code::NotFound => "There is no such thing",
             Code::MethodNotAllowed => "There is no such method here",
             Code::Conflict => "Something else came first",
+            Code::TooSlow => "The request did not come in time",
             Code::TooLarge => "The request is too large",
             Code::RateLimited => "Too many requests of late",
             Code::Unavailable => "Out of reach for now",
@@ -117,7 +123,9 @@ impl Code {
     /// What kind of error it is to whoever asked.
     pub fn kind(self) -> Kind {
         match self {
-            Code::Invalid | Code::TooLarge | Code::MethodNotAllowed => Kind::Invalid,
+            Code::Invalid | Code::TooSlow | Code::TooLarge | Code::MethodNotAllowed => {
+                Kind::Invalid
+            }
             Code::Unauthenticated | Code::Forbidden | Code::Refused | Code::RateLimited => {
                 Kind::Refused
             }
@@ -169,11 +177,13 @@ pub struct Failure {
     pub error: Error,
     /// In how many seconds to try again.
     pub retry_after: Option<u32>,
+    /// The methods that there are, where it was another one.
+    pub allow: Option<String>,
 }
 
 impl Failure {
     fn new(code: Code, what: impl Into<String>) -> Self {
-        Failure { code, error: Error::new(code.kind(), what), retry_after: None }
+        Failure { code, error: Error::new(code.kind(), what), retry_after: None, allow: None }
     }
 
     /// It is not proved who asks.
@@ -186,14 +196,20 @@ impl Failure {
         Failure::new(Code::Forbidden, what)
     }
 
+    /// The request did not come in time.
+    pub fn too_slow(what: impl Into<String>) -> Self {
+        Failure::new(Code::TooSlow, what)
+    }
+
     /// The body is too large.
     pub fn too_large(what: impl Into<String>) -> Self {
         Failure::new(Code::TooLarge, what)
     }
 
-    /// There is no such method on it.
-    pub fn method_not_allowed(what: impl Into<String>) -> Self {
-        Failure::new(Code::MethodNotAllowed, what)
+    /// There is no such method on it, but these.
+    pub fn method_not_allowed(allow: String) -> Self {
+        let what = format!("there is no such method on this path, but {allow}");
+        Failure { allow: Some(allow), ..Failure::new(Code::MethodNotAllowed, what) }
     }
 
     /// Too many of late.
@@ -225,7 +241,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = Code::of(error.kind());
         let retry_after = (code == Code::Unavailable).then_some(1);
-        Failure { code, error, retry_after }
+        Failure { code, error, retry_after, allow: None }
     }
 }
 
@@ -243,6 +259,7 @@ mod tests {
             ("not-found", 404),
             ("method-not-allowed", 405),
             ("conflict", 409),
+            ("too-slow", 408),
             ("too-large", 413),
             ("rate-limited", 429),
             ("unavailable", 503),

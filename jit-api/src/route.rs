@@ -12,17 +12,17 @@ use crate::table::ENDPOINTS;
 /// # Errors
 /// Not found, or method not allowed.
 pub(crate) fn find(method: &str, path: &str) -> Result<(&'static Entry, String), Failure> {
-    let mut other_method = false;
+    let mut others = Vec::new();
     for entry in ENDPOINTS {
         if let Some(values) = matched(entry.path, path) {
             if entry.method.as_str() == method {
                 return Ok((entry, values));
             }
-            other_method = true;
+            others.push(entry.method.as_str());
         }
     }
-    if other_method {
-        return Err(Failure::method_not_allowed("there is no such method on this path"));
+    if !others.is_empty() {
+        return Err(Failure::method_not_allowed(others.join(", ")));
     }
     Err(Error::not_found("there is nothing at this path").next("See /v1/openapi.json.").into())
 }
@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_wrong_method_is_told_from_the_wrong_path() {
-        assert_eq!(find("DELETE", "/healthz").err().unwrap().problem().status, 405);
+        let wrong = find("PATCH", "/v1/people/alice").err().unwrap();
+        assert_eq!((wrong.problem().status, wrong.allow.as_deref()), (405, Some("GET, DELETE")));
         assert_eq!(find("GET", "/v2").err().unwrap().problem().status, 404);
     }
 }

@@ -18,7 +18,7 @@ use crate::policy::{login_pattern, member};
 use crate::time::Span;
 use crate::tomlfile::{Keys, TomlFile};
 
-pub use serve::Serve;
+pub use serve::{Quota, Serve};
 
 /// Where the configuration is unless `--config` or `config=` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jit/jit.toml";
@@ -506,7 +506,8 @@ mod tests {
             [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
             [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
             [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n\
-            connections=100\nconnections_per_address=10\nrate=10\n";
+            connections=100\nconnections_per_address=10\nrate=10\n\
+            rate_per_person=5\nrequests_per_person=2\nwaiting_per_person=2\n";
         Config::parse(Path::new("/x"), full).unwrap();
         let known: usize = KEYS.iter().map(|keys| keys.keys.len()).sum();
         let used = full.lines().filter(|line| !line.is_empty()).count();

@@ -28,7 +28,7 @@ use serde_json::json;
 
 use self::https::Https;
 use self::person::Person;
-use self::served::{Daemon, Served};
+use self::served::{Daemon, Served, UNLIMITED};
 
 /// Certificates of each run.
 const CERTIFICATES: usize = 6000;
@@ -41,7 +41,8 @@ const WAITING: usize = 200;
 
 fn main() {
     // On a disk: what is not durable costs nothing.
-    let served = Served::below("/var/lib", "rate = 1000000\nconnections_per_address = 4096\n");
+    let limits = format!("{UNLIMITED}connections_per_address = 4096\n");
+    let served = Served::below("/var/lib", &limits);
     let name = PersonName::parse("bob").unwrap();
     let groups = BTreeSet::new();
     served.desk.authority.add_person(&Actor::Root, &name, &groups, &[]).unwrap();

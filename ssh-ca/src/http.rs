@@ -27,6 +27,9 @@ pub const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// How long a body may take to come.
 pub const BODY_WITHIN: Duration = Duration::from_secs(15);
 
+/// Where the metrics are: the signer's, and for whoever comes by way of the front, the front's too.
+pub const METRICS: &str = "/metrics";
+
 /// How long a connection may stay open with nothing asked.
 #[derive(Clone, Copy)]
 pub enum Patience {
@@ -37,7 +40,15 @@ pub enum Patience {
 }
 
 /// Serves the requests of one connection until it is closed, or the daemon ends.
-pub async fn serve<I, S>(stream: I, service: S, patience: Patience, ending: Ending)
+///
+/// # Errors
+/// What was wrong with what came.
+pub async fn serve<I, S>(
+    stream: I,
+    service: S,
+    patience: Patience,
+    ending: Ending,
+) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -53,11 +64,10 @@ where
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     tokio::select! {
-        // What went wrong on a connection is its client's to know.
-        _ = connection.as_mut() => return,
+        served = connection.as_mut() => return served,
         () = ended(ending) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = tokio::time::timeout(GRACE, connection).await;
+    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
 }
 
 /// Reads a body, or says what is wrong with it.
@@ -67,7 +77,7 @@ pub async fn read(body: Body) -> Result<Bytes, Response> {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(problem::of(Error::invalid("the body ended before its end"))),
-        Err(_) => Err(problem::of(Error::invalid("the body took too long to come"))),
+        Err(_) => Err(problem::of(Failure::too_slow("the body took too long to come"))),
     }
 }
 

@@ -5,11 +5,12 @@
 pub mod certificate;
 mod front;
 mod limits;
+mod metrics;
 pub mod setup;
 pub mod tls;
 mod upstream;
 
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use self::front::{PEER, REQUEST_ID};
 
 use self::front::Front;
 use self::limits::{Addresses, Limits, Place};
+use self::metrics::{Metrics, Reason};
 use self::tls::{Files, Identity};
 use crate::daemon::{self, Ending};
 use crate::http;
@@ -103,8 +105,12 @@ async fn accept_all(
         connections: serve.connections as usize,
         connections_per_address: serve.connections_per_address as usize,
         rate: serve.rate,
+        rate_per_claim: serve.each.rate,
     }));
-    let front = Arc::new(Front::new(config.front_socket(), addresses.clone(), ending.clone()));
+    let metrics = Arc::new(Metrics::default());
+    let socket = config.front_socket();
+    let front = Front::new(socket, addresses.clone(), metrics.clone(), ending.clone());
+    let front = Arc::new(front);
     let app = Router::new().fallback(front::answer).with_state(front);
     let place = listener.local_addr().map_or_else(|_| serve.listen.to_string(), |a| a.to_string());
     tracing::info!(listen = place, pin = identity.pin(), "serving");
@@ -112,23 +118,17 @@ async fn accept_all(
     tokio::spawn(watchdog());
     daemon::ready(&format!("Serving on {place}"));
 
-    let acceptor = TlsAcceptor::from(tls);
+    let shared = Shared { acceptor: TlsAcceptor::from(tls), app, metrics, ending };
     let running = daemon::Running::new();
     let accept = async {
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => {
-                    let Some(place) = addresses.connect(from.ip()) else { continue };
-                    let serving = connection(
-                        stream,
-                        from.ip(),
-                        place,
-                        acceptor.clone(),
-                        app.clone(),
-                        ending.clone(),
-                    );
-                    tokio::spawn(running.count(serving));
-                }
+                Ok((stream, from)) => match addresses.connect(from.ip()) {
+                    Ok(place) => {
+                        tokio::spawn(running.count(shared.clone().serve(stream, from, place)));
+                    }
+                    Err(reason) => shared.metrics.refused(reason),
+                },
                 Err(error) => {
                     // Out of open files, or a client that has gone again.
                     tracing::warn!(error = %error, "a connection could not be accepted");
@@ -146,29 +146,50 @@ async fn accept_all(
     Ok(())
 }
 
-/// A connection, from its handshake to its end.
-async fn connection(
-    stream: TcpStream,
-    from: IpAddr,
-    place: Place,
+/// What all connections share.
+#[derive(Clone)]
+struct Shared {
     acceptor: TlsAcceptor,
     app: Router,
+    metrics: Arc<Metrics>,
     ending: Ending,
-) {
-    // Small answers go out at once.
-    let _ = stream.set_nodelay(true);
-    let serving = async {
-        let handshake = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream));
-        let Ok(Ok(stream)) = handshake.await else { return };
-        let app = app.map_request(move |mut request: Request<_>| {
+}
+
+impl Shared {
+    /// A connection, from its handshake to its end.
+    async fn serve(self, stream: TcpStream, from: SocketAddr, place: Place) {
+        self.metrics.connections.inc();
+        let ended = tokio::select! {
+            ended = self.requests(stream, from.ip()) => ended,
+            () = place.make_room.notified() => Err(Reason::MadeRoom),
+        };
+        self.metrics.connections.dec();
+        if let Err(reason) = ended {
+            self.metrics.refused(reason);
+        }
+    }
+
+    async fn requests(&self, stream: TcpStream, from: IpAddr) -> Result<(), Reason> {
+        // Small answers go out at once.
+        let _ = stream.set_nodelay(true);
+        let handshake = tokio::time::timeout(HANDSHAKE_WITHIN, self.acceptor.accept(stream));
+        let stream = match handshake.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return Err(Reason::Handshake),
+            Err(_) => return Err(Reason::HandshakeSlow),
+        };
+        let app = self.app.clone().map_request(move |mut request: Request<_>| {
             request.extensions_mut().insert(From(from.to_canonical()));
             request
         });
-        http::serve(stream, app, http::Patience::Short, ending).await;
-    };
-    tokio::select! {
-        () = serving => {}
-        () = place.make_room.notified() => {}
+        let served = http::serve(stream, app, http::Patience::Short, self.ending.clone()).await;
+        match served {
+            Err(error) if error.is_timeout() => Err(Reason::HeadSlow),
+            Err(error) if error.is_parse_too_large() => Err(Reason::HeadLarge),
+            Err(error) if error.is_parse() => Err(Reason::HeadInvalid),
+            // A client that has gone.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -119,11 +119,13 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    match came {
+    let patience = match came {
         // The front keeps its connections; it is the one that has time limits.
-        Came::Front => http::serve(stream, app, http::Patience::Endless, ending).await,
-        Came::Local { .. } => http::serve(stream, app, http::Patience::Short, ending).await,
-    }
+        Came::Front => http::Patience::Endless,
+        Came::Local { .. } => http::Patience::Short,
+    };
+    // What went wrong on a connection is its client's to know.
+    let _ = http::serve(stream, app, patience, ending).await;
 }
 
 /// Tells those who wait when another process has changed the store, and systemd that all is well:

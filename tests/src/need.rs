@@ -77,6 +77,13 @@ pub fn packaging() -> Result<()> {
     packages(PACKAGING)
 }
 
+/// Makes sure that a Python environment can be made.
+pub fn python() -> Result<()> {
+    packages(&[("/usr/bin/python3", "python3")])?;
+    let pip = run(Command::new("/usr/bin/python3").args(["-c", "import ensurepip"]), "")?;
+    if pip.code == 0 { Ok(()) } else { install(&["python3-venv"]) }
+}
+
 /// Where libpam finds the module called `name`.
 pub fn module_path(name: &str) -> Option<std::path::PathBuf> {
     let beside = ["/lib/x86_64-linux-gnu/security", "/lib/aarch64-linux-gnu/security"];

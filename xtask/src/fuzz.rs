@@ -7,7 +7,7 @@ use tests::error::Result;
 use tests::run::run;
 
 /// The targets in fuzz/fuzz_targets.
-const TARGETS: [&str; 4] = ["auth_info", "names_and_codes", "files", "policy_words"];
+const TARGETS: [&str; 5] = ["auth_info", "names_and_codes", "files", "policy_words", "requests"];
 /// Where the parsers live, seen from the workspace.
 const DIRECTORY: &str = "fuzz";
 

@@ -24,6 +24,9 @@ pub fn run(long: bool) -> Result<()> {
     ])?;
     licences(long)?;
     cargo(&["test", "--locked", "--workspace"])?;
+    if long {
+        schemathesis()?;
+    }
     say("cargo build --release");
     product::build()?;
     let mut line = vec!["test", "--locked", "--package", "tests", "--features", "e2e"];
@@ -56,16 +59,32 @@ fn licences(long: bool) -> Result<()> {
     cargo(checks)
 }
 
+/// The API as schemathesis sees it, which is installed where its test looks for it, in the versions that
+/// stand beside that.
+fn schemathesis() -> Result<()> {
+    need::python()?;
+    let environment = product::workspace().join("target/tmp/schemathesis");
+    let mut venv = Command::new("/usr/bin/python3");
+    called(venv.args(["-m", "venv"]).arg(&environment))?;
+    let mut pip = Command::new(environment.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    called(pip.arg("ssh-ca/tests/schemathesis/requirements.txt"))?;
+    let test = ["test", "--locked", "--package", "ssh-ca", "--features", "long", "--test", "it"];
+    cargo(&[test.as_slice(), &["schemathesis"]].concat())
+}
+
 fn say(what: &str) {
     eprintln!("\n=== {what}");
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    say(&format!("cargo {}", arguments.join(" ")));
-    let status = Command::new("cargo")
-        .args(arguments)
-        .current_dir(product::workspace())
-        .status()
-        .context("starting cargo")?;
-    ensure(status.success(), || format!("cargo {} failed; see above", arguments.join(" ")))
+    called(Command::new("cargo").args(arguments))
+}
+
+fn called(command: &mut Command) -> Result<()> {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    say(&line);
+    let status = command.current_dir(product::workspace()).status().context("starting it")?;
+    ensure(status.success(), || format!("{line} failed; see above"))
 }

@@ -76,7 +76,7 @@ impl Endpoint for Login {
         ) {
             Use::Fresh => {}
             Use::Full => return Err(Error::unavailable("there are too many logins").into()),
-            Use::Used | Use::Waiting => {
+            Use::Used => {
                 return Err(Failure::unauthenticated("the nonce was used before, or is too old")
                     .next("Log in again: jitctl login"));
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jit_api::proof::{self, Proof};
-use jit_api::{Answered, Asked, Headers, Issuer, Office, Peer, Turn};
+use jit_api::{Answered, Asked, Headers, Issuer, Office, Peer, Turn, Visit};
 use jit_core::authority::Authority;
 use jit_core::clock::{Clock, ManualClock};
 use jit_core::config::Config;
@@ -67,22 +67,21 @@ pub struct Desk {
     _dir: TempDir,
 }
 
+/// What a desk is made of, without a directory.
+pub struct Files {
+    all: [(&'static str, Vec<u8>); 4],
+    now: i64,
+}
+
 impl Desk {
     /// alice and daemon may ask; bob and carol are leads; ada is an admin; dave is nobody special.
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("jit-test.")
-            .permissions(PermissionsExt::from_mode(0o700))
-            .tempdir_in("/run")
-            .expect("the tests run as root, who can make a directory in /run");
+        let dir = directory();
         let at = dir.path();
         rootfile::create_public(&at.join("policy.toml"), POLICY.as_bytes()).unwrap();
         rootfile::create_private_dir(&at.join("state")).unwrap();
         Vault::create_file(&at.join("master.key")).unwrap();
-        let clock = Arc::new(ManualClock::at(NOW));
-        let authority = open(at, clock.clone(), SERVER);
-        let office = Office::new(authority.another().unwrap(), Box::new(Recorder));
-        let desk = Desk { office, authority, clock, _dir: dir };
+        let desk = Desk::at(dir, Arc::new(ManualClock::at(NOW)));
         let root = Actor::Root;
         desk.authority.put_host(&root, &host("web-1"), &BTreeSet::new()).unwrap();
         desk.authority.add_ca_key(&root, CaKind::User, CA, &line(&key("ca")), "").unwrap();
@@ -99,6 +98,29 @@ impl Desk {
             desk.authority.add_person(&root, &person(name), &groups, &keys).unwrap();
         }
         desk
+    }
+
+    /// All that it is made of.
+    pub fn files(&self) -> Files {
+        let read = |name| (name, std::fs::read(self._dir.path().join(name)).unwrap());
+        let names = ["policy.toml", "master.key", "state/jit.db", "state/jit.db-wal"];
+        Files { all: names.map(read), now: self.clock.now().unwrap().unix().cast_signed() }
+    }
+
+    /// Another one of the same.
+    pub fn of(files: &Files) -> Self {
+        let dir = directory();
+        rootfile::create_private_dir(&dir.path().join("state")).unwrap();
+        for (name, content) in &files.all {
+            rootfile::create_private(&dir.path().join(name), content).unwrap();
+        }
+        Desk::at(dir, Arc::new(ManualClock::at(files.now)))
+    }
+
+    fn at(dir: TempDir, clock: Arc<ManualClock>) -> Self {
+        let authority = open(dir.path(), clock.clone(), SERVER);
+        let office = Office::new(authority.another().unwrap(), Box::new(Recorder));
+        Desk { office, authority, clock, _dir: dir }
     }
 
     /// The server once more, restarted, on the same store.
@@ -156,10 +178,18 @@ impl Desk {
     }
 
     pub fn answered(&self, office: &Office, request: &Request) -> Answered {
-        match office.answer(&request.asked(), false) {
+        match office.answer(&request.asked(), &mut Visit::default()) {
             Turn::Answer(answered) => answered,
             Turn::Wait { .. } => panic!("it may not wait"),
         }
+    }
+
+    /// web-1, with a key.
+    pub fn enrolled_host(&self) -> Client {
+        let invited = jit_core::invitation::Invited::Host(host("web-1"));
+        let (code, _) = self.authority.invite(&Actor::Root, &invited).unwrap();
+        self.authority.enrol_host(&host("web-1"), code.expose(), &line(&key("web-1"))).unwrap();
+        Client::host("web-1")
     }
 
     /// alice's request, undecided.
@@ -185,6 +215,14 @@ impl Desk {
         let record = self.authority.last_records(1).unwrap().remove(0);
         (record.actor, record.action, record.outcome.to_string())
     }
+}
+
+fn directory() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("jit-test.")
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir_in("/run")
+        .expect("the tests run as root, who can make a directory in /run")
 }
 
 fn open(at: &Path, clock: Arc<ManualClock>, name: &str) -> Authority {
@@ -267,6 +305,11 @@ impl Client {
 
     pub fn prepared(&self, desk: &Desk, method: &str, target: &str, body: Value) -> Request {
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
+        self.signed(desk, method, target, body)
+    }
+
+    /// With any body.
+    pub fn signed(&self, desk: &Desk, method: &str, target: &str, body: Vec<u8>) -> Request {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
             None => (target.to_owned(), None),
@@ -354,6 +397,15 @@ pub fn line(key: &PrivateKey) -> String {
 pub fn sign(key: &PrivateKey, namespace: &str, text: &str) -> String {
     let signature = key.sign(namespace, HashAlg::Sha512, text.as_bytes()).unwrap();
     signature.to_pem(LineEnding::LF).unwrap()
+}
+
+/// What asks for a certificate over somebody's key.
+pub fn certify(id: &str, by: &str) -> Value {
+    let print = key(by).fingerprint(HashAlg::Sha256).to_string();
+    let id = GrantId::parse(id).unwrap();
+    let text = proof::certify(SERVER, &id, &print).unwrap();
+    let signature = sign(&key(by), proof::CERTIFY, &text);
+    json!({ "grant": id, "public_key": line(&key(by)), "signature": signature })
 }
 
 pub fn person(name: &str) -> PersonName {

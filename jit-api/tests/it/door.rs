@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jit_api::Turn;
+use jit_api::{Turn, Visit};
 use jit_core::grant::Actor;
 use serde_json::{Value, json};
 
@@ -142,13 +142,17 @@ fn a_request_that_waits_is_asked_again_with_the_same_proof_and_then_never_more()
     let request = alice.prepared(&desk, "GET", &target, Value::Null);
     let marker = desk.office.change_marker().unwrap();
     let waits = Turn::Wait { at_most: Duration::from_secs(30) };
-    assert_eq!(desk.office.answer(&request.asked(), true), waits);
-    assert_eq!(desk.office.answer(&request.asked(), true), waits);
+    let mut visit = Visit::patient();
+    assert_eq!(desk.office.answer(&request.asked(), &mut visit), waits);
+    assert_eq!(desk.office.answer(&request.asked(), &mut visit), waits);
+    assert_eq!(desk.answered(&desk.office, &request).status, 401, "a copy while it waits");
     let (status, _) =
         desk.ask(&bob, "POST", &format!("/v1/grants/{id}/approve"), desk.yes(&view, "bob"));
     assert_eq!(status, 200);
     assert_ne!(desk.office.change_marker().unwrap(), marker, "the waiting are told");
-    let answered = desk.answered(&desk.office, &request);
+    let Turn::Answer(answered) = desk.office.answer(&request.asked(), &mut visit) else {
+        panic!("it changed, and still waits")
+    };
     assert_eq!((answered.status, &read(&answered)["state"]), (200, &json!("active")));
     assert_eq!(desk.answered(&desk.office, &request).status, 401);
 }

@@ -1,9 +1,45 @@
 //! No input makes the server fail: whatever is sent, it is refused for what it is.
 
 use jit_api::ENDPOINTS;
+use jit_core::secret::random_bytes;
 use serde_json::{Value, json};
 
 use crate::desk::{Client, Desk};
+use crate::shape::Choices;
+use crate::world::{Description, Kept};
+
+/// Requests made of each endpoint; `JIT_PROPERTY_CASES` says how many in all.
+fn rounds() -> usize {
+    let cases = option_env!("JIT_PROPERTY_CASES").and_then(|text| text.parse().ok());
+    cases.unwrap_or(1_000_usize).div_ceil(ENDPOINTS.len())
+}
+
+/// So many are sent to a server before the next one is made.
+const EACH: usize = 20;
+
+/// What is done only after more than can be had here: the use of a break-glass code, and a yes that did
+/// not take effect at once.
+const NOT_DONE: [&str; 2] = ["break-glass-review", "withdraw"];
+
+/// Valid bodies with something wrong in them, by whoever could send them and by others: each answer is
+/// of the form that is described, and none says that the server failed.
+#[test]
+fn whatever_is_made_of_valid_requests_is_answered_as_described() {
+    let (first, described) = (Kept::new(), Description::new());
+    for entry in ENDPOINTS {
+        let mut world = first.world();
+        // It gets beyond parsing.
+        let valid = world.ask(entry, &described, &mut Choices(&[]));
+        assert_eq!(valid == 200, !NOT_DONE.contains(&entry.name), "{}: {valid}", entry.name);
+        for round in 0..rounds() {
+            if round % EACH == 0 {
+                world = first.world();
+            }
+            let bytes = random_bytes::<200>().unwrap();
+            world.ask(entry, &described, &mut Choices(&bytes));
+        }
+    }
+}
 
 /// Bodies that are JSON, and some that are none.
 fn bodies() -> Vec<Vec<u8>> {

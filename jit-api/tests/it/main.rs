@@ -13,4 +13,7 @@ mod idempotency;
 mod login;
 mod matrix;
 mod openapi;
+mod quotas;
+mod shape;
 mod workflow;
+mod world;

@@ -4,7 +4,7 @@
 use jit_api::{ENDPOINTS, Endpoint};
 use serde_json::{Value, json};
 
-use crate::desk::{Client, Desk, host, key, line};
+use crate::desk::{Client, Desk, certify};
 
 /// The callers, in the order of the columns.
 const CALLERS: [&str; 6] = ["nobody", "local", "person", "admin", "host", "root"];
@@ -66,13 +66,6 @@ const GATE: &[(&str, &str)] = &[
     ("break-glass-review", "?--+-+"),
 ];
 
-fn enrolled_host(desk: &Desk) -> Client {
-    let invited = jit_core::invitation::Invited::Host(host("web-1"));
-    let (code, _) = desk.authority.invite(&jit_core::grant::Actor::Root, &invited).unwrap();
-    desk.authority.enrol_host(&host("web-1"), code.expose(), &line(&key("web-1"))).unwrap();
-    Client::host("web-1")
-}
-
 /// Nothing that any endpoint takes, so that no handler runs whoever asks.
 #[test]
 fn the_gate_of_every_endpoint_is_as_written_here() {
@@ -82,7 +75,7 @@ fn the_gate_of_every_endpoint_is_as_written_here() {
         Client::unix(1),
         desk.logged_in("alice"),
         desk.logged_in("ada"),
-        enrolled_host(&desk),
+        desk.enrolled_host(),
         Client::root(),
     ];
     let names: Vec<_> = ENDPOINTS.iter().map(|entry| entry.name).collect();
@@ -174,14 +167,6 @@ fn what_is_done_to_ones_own_and_to_others_requests_is_as_written_here() {
             assert_eq!(desk.ask(&Client::root(), "POST", "/v1/revocations", all).0, 200);
         }
     }
-}
-
-fn certify(id: &str, by: &str) -> Value {
-    let print = key(by).fingerprint(ssh_key::HashAlg::Sha256).to_string();
-    let id = jit_core::id::GrantId::parse(id).unwrap();
-    let text = jit_api::proof::certify(crate::desk::SERVER, &id, &print).unwrap();
-    let signature = crate::desk::sign(&key(by), jit_api::proof::CERTIFY, &text);
-    json!({ "grant": id, "public_key": line(&key(by)), "signature": signature })
 }
 
 /// What others have is not listed, and nobody acts in another's name.

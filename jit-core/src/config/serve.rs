@@ -37,6 +37,26 @@ pub struct Serve {
     pub connections_per_address: u32,
     /// Requests of one address in a second, on average.
     pub rate: u32,
+    /// What one person, or one host, may have.
+    pub each: Quota,
+}
+
+/// What one person, or one host, may have of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests in a second, on average.
+    pub rate: u32,
+    /// Requests that are worked on at a time.
+    pub at_once: u32,
+    /// Requests that wait for a change.
+    pub waiting: u32,
+}
+
+/// Half of an address's rate, so that one person leaves another behind the same address some.
+impl Default for Quota {
+    fn default() -> Self {
+        Quota { rate: 25, at_once: 16, waiting: 64 }
+    }
 }
 
 impl Serve {
@@ -70,6 +90,9 @@ pub(super) struct RawServe {
     connections: Option<Spanned<i64>>,
     connections_per_address: Option<Spanned<i64>>,
     rate: Option<Spanned<i64>>,
+    rate_per_person: Option<Spanned<i64>>,
+    requests_per_person: Option<Spanned<i64>>,
+    waiting_per_person: Option<Spanned<i64>>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -84,6 +107,9 @@ pub(super) const KEYS: Keys = Keys {
         "connections",
         "connections_per_address",
         "rate",
+        "rate_per_person",
+        "requests_per_person",
+        "waiting_per_person",
     ],
 };
 
@@ -109,6 +135,12 @@ impl RawServe {
             count(&self.connections_per_address, 256)?,
             count(&self.rate, 50)?,
         );
+        let usual = Quota::default();
+        let each = Quota {
+            rate: count(&self.rate_per_person, usual.rate)?,
+            at_once: count(&self.requests_per_person, usual.at_once)?,
+            waiting: count(&self.waiting_per_person, usual.waiting)?,
+        };
         let listen = match &self.listen {
             Some(text) => file.checked(text, |text| {
                 text.parse().map_err(|_| {
@@ -145,6 +177,7 @@ impl RawServe {
             connections,
             connections_per_address,
             rate,
+            each,
         })
     }
 }
@@ -189,6 +222,7 @@ mod tests {
             ("name = 'a'\ncert_file = '/x'", ":4: cert_file and key_file go together"),
             ("name = 'a'\ncert_file = 'x'\nkey_file = '/y'", ":4: the path is not absolute"),
             ("name = 'a'\nrate = 0", ":4: 0 is not between 1 and 1000000"),
+            ("name = 'a'\nwaiting_per_person = -1", ":4: -1 is not between 1 and 1000000"),
             ("name = 'a'\nadmin = []", ":4: `admin` is no key in [serve]. Did you mean `admins`?"),
         ] {
             let said = parse(bad).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn};
+use jit_api::{Asked, Endpoint, Headers, Issuer, Office, Peer, Problem, Turn, Visit};
 use jit_client::{Pin, pin};
 use jit_core::authority::{Authority, NewRequest};
 use jit_core::factor::ProvedFactor;
@@ -58,7 +58,7 @@ impl Here {
             peer: Peer::Process,
         };
         let unread = |e: serde_json::Error| Error::unavailable(format!("no answer: {e}"));
-        match self.office()?.answer(&asked, false) {
+        match self.office()?.answer(&asked, &mut Visit::default()) {
             Turn::Answer(answer) if answer.status < 300 => {
                 serde_json::from_slice(&answer.body).map_err(unread)
             }

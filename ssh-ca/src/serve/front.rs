@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use http_body_util::Full;
 use jit_api::{Failure, LARGEST_BODY};
@@ -20,6 +20,7 @@ use jit_core::secret::random_bytes;
 
 use super::From;
 use super::limits::Addresses;
+use super::metrics::{Metrics, Reason};
 use super::upstream::{No, Upstream};
 use crate::daemon::{Ending, ended};
 use crate::{http, problem};
@@ -34,7 +35,7 @@ const PASSED_ON: [HeaderName; 5] = [
     HeaderName::from_static("idempotency-key"),
 ];
 /// What is passed back.
-const PASSED_BACK: [HeaderName; 2] = [CONTENT_TYPE, RETRY_AFTER];
+const PASSED_BACK: [HeaderName; 4] = [CONTENT_TYPE, RETRY_AFTER, ALLOW, WWW_AUTHENTICATE];
 
 /// Says the caller's address to the signer.
 pub const PEER: HeaderName = HeaderName::from_static("jit-peer");
@@ -54,15 +55,24 @@ const LONGEST_URI: usize = 4096;
 pub struct Front {
     upstream: Upstream,
     addresses: Arc<Addresses>,
+    metrics: Arc<Metrics>,
     ending: Ending,
 }
 
 impl Front {
     /// Passes on to the signer's `socket`.
-    pub fn new(socket: PathBuf, addresses: Arc<Addresses>, ending: Ending) -> Self {
-        Front { upstream: Upstream::new(socket), addresses, ending }
+    pub fn new(
+        socket: PathBuf,
+        addresses: Arc<Addresses>,
+        metrics: Arc<Metrics>,
+        ending: Ending,
+    ) -> Self {
+        Front { upstream: Upstream::new(socket), addresses, metrics, ending }
     }
 }
+
+/// What is not passed on, why, and the answer.
+struct Refused(Reason, Response);
 
 /// Answers a request.
 pub async fn answer(
@@ -73,9 +83,11 @@ pub async fn answer(
     let took = Stopwatch::start();
     let id = request_id();
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut response = match handle(&front, from, &id, request).await {
-        Ok(response) | Err(response) => response,
-    };
+    let handled = handle(&front, from, &id, request).await;
+    let mut response = handled.unwrap_or_else(|Refused(reason, response)| {
+        front.metrics.refused(reason);
+        response
+    });
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -97,20 +109,32 @@ async fn handle(
     from: From,
     id: &HeaderValue,
     request: Request,
-) -> Result<Response, Response> {
-    front.addresses.ask(from.0).map_err(|seconds| {
-        let what = "there are too many requests from your address";
-        closing(problem::of(Failure::rate_limited(what, seconds).next("Ask more slowly.")))
-    })?;
+) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
-    let path = path(&parts.uri).map_err(problem::of)?;
+    let claim = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    front.addresses.ask(from.0, claim).map_err(|(reason, seconds)| {
+        let what = match reason {
+            Reason::RateOfPerson => "there are too many requests of yours",
+            _ => "there are too many requests from your address",
+        };
+        let failure = Failure::rate_limited(what, seconds).next("Ask more slowly.");
+        Refused(reason, closing(problem::of(failure)))
+    })?;
+    let path = path(&parts.uri).map_err(|error| Refused(Reason::Path, problem::of(error)))?;
     if announced(&parts.headers).is_some_and(|length| length > LARGEST_BODY as u64) {
-        return Err(closing(http::too_large()));
+        return Err(Refused(Reason::BodyLarge, closing(http::too_large())));
     }
-    let body = http::read(body).await.map_err(closing)?;
-    let request = passed_on(&parts.method, path, &parts.headers, from, id, body);
+    let body = http::read(body).await.map_err(|response| {
+        let reason = match response.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Reason::BodyLarge,
+            StatusCode::REQUEST_TIMEOUT => Reason::BodySlow,
+            _ => Reason::BodyCut,
+        };
+        Refused(reason, closing(response))
+    })?;
+    let passed_on = passed_on(&parts.method, path, &parts.headers, from, id, body);
     let patience = if parts.uri.path() == "/healthz" { Duration::ZERO } else { PATIENCE };
-    let asked = tokio::time::timeout(ANSWER_WITHIN, front.upstream.ask(request, patience));
+    let asked = tokio::time::timeout(ANSWER_WITHIN, front.upstream.ask(passed_on, patience));
     let answer = tokio::select! {
         answer = asked => answer.unwrap_or(Err(No::Unknown)),
         // A client that waits for a change asks the next server.
@@ -121,13 +145,18 @@ async fn handle(
             No::Away => "the authority is being restarted; nothing was done",
             No::Unknown => "the authority went away before it answered; it may have been done",
         };
-        problem::of(Error::unavailable(what).next("Ask again in a moment."))
+        let error = Error::unavailable(what).next("Ask again in a moment.");
+        Refused(Reason::Signer, problem::of(error))
     })?;
-    let (parts, body) = answer.into_parts();
+    let (answered, mut body) = answer.into_parts();
+    // The signer has said that they may see them.
+    if parts.uri.path() == http::METRICS && answered.status == StatusCode::OK {
+        body = front.metrics.added_to(&body).into();
+    }
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = parts.status;
+    *response.status_mut() = answered.status;
     for name in PASSED_BACK {
-        if let Some(value) = parts.headers.get(&name) {
+        if let Some(value) = answered.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }
     }

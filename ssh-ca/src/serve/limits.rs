@@ -2,11 +2,14 @@
 //! comes in large numbers takes the others' place.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jit_core::clock::Stopwatch;
 use tokio::sync::Notify;
+
+use super::metrics::Reason;
 
 /// So many addresses are remembered before those that ask nothing any more are forgotten.
 const REMEMBERED: usize = 4096;
@@ -20,6 +23,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests of one address in a second; so many seconds' worth may come at once.
     pub rate: u32,
+    /// Those of them that claim to be of one person or host.
+    pub rate_per_claim: u32,
 }
 
 /// For how many seconds an address that asked nothing may catch up.
@@ -29,12 +34,16 @@ const BURST: f64 = 10.0;
 pub struct Addresses {
     limits: Limits,
     since: Stopwatch,
+    hasher: RandomState,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     known: HashMap<IpAddr, Known>,
+    /// By the hash of address and claim. Nothing is proved here: what is not worth passing on, as the
+    /// signer would refuse it, takes nothing from others behind the same address.
+    claims: HashMap<u64, Bucket>,
     connections: usize,
     last: u64,
 }
@@ -42,7 +51,13 @@ struct State {
 struct Known {
     /// Open connections, the oldest first, each with what makes it end.
     connections: BTreeMap<u64, Arc<Notify>>,
-    /// Requests it may make now, as of `at`.
+    requests: Bucket,
+}
+
+/// A token bucket: full, it holds what may come at once.
+struct Bucket {
+    rate: f64,
+    /// Requests that may come now, as of `at`.
     left: f64,
     at: f64,
 }
@@ -59,58 +74,48 @@ pub struct Place {
 impl Addresses {
     /// Nobody has anything yet.
     pub fn new(limits: Limits) -> Self {
-        Addresses { limits, since: Stopwatch::start(), state: Mutex::default() }
+        let (since, hasher) = (Stopwatch::start(), RandomState::new());
+        Addresses { limits, since, hasher, state: Mutex::default() }
     }
 
     /// A place for a connection of `address`, unless it has too many. When there are too many in all,
     /// the oldest of whoever has the most makes room, if that one has more than the newcomer.
-    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Result<Place, Reason> {
         let source = source(address);
         let now = self.now();
         let mut state = self.state();
         let own = state.known.get(&source).map_or(0, |known| known.connections.len());
         if own >= self.limits.connections_per_address {
-            return None;
+            return Err(Reason::ConnectionsOfAddress);
         }
         if state.connections >= self.limits.connections {
-            let most = state.known.values().max_by_key(|known| known.connections.len())?;
-            if most.connections.len() <= own + 1 {
-                return None;
-            }
-            let (number, _) = most.connections.first_key_value()?;
-            let number = *number;
+            let number = state.oldest_of_the_most(own + 1).ok_or(Reason::Connections)?;
             state.end(number);
         }
         state.last += 1;
         let number = state.last;
         state.connections += 1;
         let make_room = Arc::new(Notify::new());
-        let known = state.known(source, self.full(), now);
+        let known = state.known(source, self.limits.rate, now);
         known.connections.insert(number, make_room.clone());
-        Some(Place { addresses: self.clone(), source, number, make_room })
+        Ok(Place { addresses: self.clone(), source, number, make_room })
     }
 
-    /// Counts a request of `address`, or says in how many seconds it may come again.
-    pub fn ask(&self, address: IpAddr) -> Result<(), u32> {
-        let (full, now) = (self.full(), self.now());
-        let rate = f64::from(self.limits.rate);
+    /// Counts a request of `address`, whose `Authorization` says that it is somebody's; or says whose
+    /// limit it is over, and in how many seconds it may come again.
+    pub fn ask(&self, address: IpAddr, claim: Option<&[u8]>) -> Result<(), (Reason, u32)> {
+        let (source, now) = (source(address), self.now());
+        let claim = claim.map(|claim| self.hasher.hash_one((source, claim)));
+        let Limits { rate, rate_per_claim, .. } = self.limits;
         let mut state = self.state();
-        if state.known.len() > REMEMBERED {
-            let idle = |known: &Known| known.left + (now - known.at) * rate >= full;
-            state.known.retain(|_, known| !known.connections.is_empty() || !idle(known));
+        state.forget(now);
+        if let Some(claim) = claim {
+            let bucket = state.claims.entry(claim);
+            let bucket = bucket.or_insert_with(|| Bucket::full(rate_per_claim, now));
+            bucket.take(now).map_err(|seconds| (Reason::RateOfPerson, seconds))?;
         }
-        let known = state.known(source(address), full, now);
-        known.left = full.min(known.left + (now - known.at) * rate);
-        known.at = now;
-        if known.left < 1.0 {
-            return Err(((1.0 - known.left) / rate).ceil().max(1.0) as u32);
-        }
-        known.left -= 1.0;
-        Ok(())
-    }
-
-    fn full(&self) -> f64 {
-        f64::from(self.limits.rate) * BURST
+        let known = state.known(source, rate, now);
+        known.requests.take(now).map_err(|seconds| (Reason::RateOfAddress, seconds))
     }
 
     fn now(&self) -> f64 {
@@ -122,13 +127,56 @@ impl Addresses {
     }
 }
 
+impl Bucket {
+    fn full(rate: u32, now: f64) -> Self {
+        let rate = f64::from(rate);
+        Bucket { rate, left: rate * BURST, at: now }
+    }
+
+    fn fill(&mut self, now: f64) {
+        self.left = (self.rate * BURST).min(self.left + (now - self.at) * self.rate);
+        self.at = now;
+    }
+
+    fn is_full(&self, now: f64) -> bool {
+        self.left + (now - self.at) * self.rate >= self.rate * BURST
+    }
+
+    /// Takes one out, or says in how many seconds there is one.
+    fn take(&mut self, now: f64) -> Result<(), u32> {
+        self.fill(now);
+        if self.left < 1.0 {
+            return Err(((1.0 - self.left) / self.rate).ceil().max(1.0) as u32);
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+}
+
 impl State {
-    fn known(&mut self, source: IpAddr, full: f64, now: f64) -> &mut Known {
+    fn known(&mut self, source: IpAddr, rate: u32, now: f64) -> &mut Known {
         self.known.entry(source).or_insert_with(|| Known {
             connections: BTreeMap::new(),
-            left: full,
-            at: now,
+            requests: Bucket::full(rate, now),
         })
+    }
+
+    /// Those who asked nothing of late are as if they had never come.
+    fn forget(&mut self, now: f64) {
+        if self.known.len() > REMEMBERED {
+            let idle = |known: &Known| known.connections.is_empty() && known.requests.is_full(now);
+            self.known.retain(|_, known| !idle(known));
+        }
+        if self.claims.len() > REMEMBERED {
+            self.claims.retain(|_, bucket| !bucket.is_full(now));
+        }
+    }
+
+    /// The oldest connection of whoever has the most, if those are more than `than`.
+    fn oldest_of_the_most(&self, than: usize) -> Option<u64> {
+        let most = self.known.values().max_by_key(|known| known.connections.len())?;
+        let (number, _) = most.connections.first_key_value()?;
+        (most.connections.len() > than).then_some(*number)
     }
 
     /// Tells a connection to end, and counts it no more.
@@ -165,7 +213,12 @@ mod tests {
     use super::*;
 
     fn addresses(connections: usize, per_address: usize, rate: u32) -> Arc<Addresses> {
-        let limits = Limits { connections, connections_per_address: per_address, rate };
+        let limits = Limits {
+            connections,
+            connections_per_address: per_address,
+            rate,
+            rate_per_claim: rate.div_ceil(2),
+        };
         Arc::new(Addresses::new(limits))
     }
 
@@ -178,11 +231,11 @@ mod tests {
         let all = addresses(100, 2, 1);
         let first = all.connect(ip("192.0.2.1")).unwrap();
         let _second = all.connect(ip("192.0.2.1")).unwrap();
-        assert!(all.connect(ip("192.0.2.1")).is_none());
-        assert!(all.connect(ip("::ffff:192.0.2.1")).is_none(), "the same, written otherwise");
-        assert!(all.connect(ip("192.0.2.2")).is_some());
+        assert!(all.connect(ip("192.0.2.1")).is_err());
+        assert!(all.connect(ip("::ffff:192.0.2.1")).is_err(), "the same, written otherwise");
+        assert!(all.connect(ip("192.0.2.2")).is_ok());
         drop(first);
-        assert!(all.connect(ip("192.0.2.1")).is_some());
+        assert!(all.connect(ip("192.0.2.1")).is_ok());
         assert_eq!(all.state().connections, 1, "dropped ones are not counted");
     }
 
@@ -190,8 +243,8 @@ mod tests {
     fn a_network_of_ipv6_is_one_address() {
         let all = addresses(100, 1, 1);
         let _one = all.connect(ip("2001:db8::1")).unwrap();
-        assert!(all.connect(ip("2001:db8::ffff:1")).is_none());
-        assert!(all.connect(ip("2001:db8:0:1::1")).is_some());
+        assert!(all.connect(ip("2001:db8::ffff:1")).is_err());
+        assert!(all.connect(ip("2001:db8:0:1::1")).is_ok());
     }
 
     #[test]
@@ -204,7 +257,7 @@ mod tests {
         }
         assert_eq!(all.state().connections, 4);
         // Two each and one: nobody has more than a newcomer would.
-        assert!(all.connect(ip("192.0.2.2")).is_none());
+        assert!(all.connect(ip("192.0.2.2")).is_err());
         let told = |place: &Place| {
             let mut told = std::pin::pin!(place.make_room.notified());
             let waker = std::task::Waker::noop();
@@ -220,10 +273,23 @@ mod tests {
     fn requests_beyond_the_rate_are_told_when_to_come_again() {
         let all = addresses(1, 1, 2);
         for _ in 0..20 {
-            assert_eq!(all.ask(ip("192.0.2.1")), Ok(()));
+            assert_eq!(all.ask(ip("192.0.2.1"), None), Ok(()));
         }
-        assert_eq!(all.ask(ip("192.0.2.1")), Err(1));
-        assert_eq!(all.ask(ip("192.0.2.2")), Ok(()));
+        assert_eq!(all.ask(ip("192.0.2.1"), None), Err((Reason::RateOfAddress, 1)));
+        assert_eq!(all.ask(ip("192.0.2.2"), None), Ok(()));
+    }
+
+    #[test]
+    fn who_asks_too_much_takes_nothing_from_others_behind_the_same_address() {
+        let all = addresses(1, 1, 2);
+        let ask = |claim: &str| all.ask(ip("192.0.2.1"), Some(claim.as_bytes()));
+        let answers: Vec<_> = (0..1000).map(|_| ask("JIT alice")).collect();
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
+        assert_eq!(answers[999], Err((Reason::RateOfPerson, 1)));
+        assert_eq!(ask("JIT bob"), Ok(()));
+        assert_eq!(all.ask(ip("192.0.2.1"), None), Ok(()));
+        // Claims cost nothing to make, so they are held to the address's limit, too.
+        assert_eq!((0..20).filter(|n| ask(&format!("JIT {n}")).is_ok()).count(), 8);
     }
 
     #[test]
@@ -231,8 +297,9 @@ mod tests {
         let all = addresses(1, 1, 1_000_000);
         for n in 0..20_000_u32 {
             let address = IpAddr::from(n.to_be_bytes());
-            assert_eq!(all.ask(address), Ok(()));
+            assert_eq!(all.ask(address, Some(b"JIT x")), Ok(()));
         }
-        assert!(all.state().known.len() < 20_000);
+        let state = all.state();
+        assert!(state.known.len() < 20_000 && state.claims.len() < 20_000);
     }
 }

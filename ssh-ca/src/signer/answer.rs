@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use jit_api::{Access, Answered, Asked, Headers, Office, Peer, Turn};
+use jit_api::{Access, Answered, Asked, Caller, Headers, Office, Peer, Turn, Visit};
 use jit_core::Error;
 use jit_core::clock::Stopwatch;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,8 +25,6 @@ use crate::daemon::{Ending, ended};
 use crate::serve::{PEER, REQUEST_ID};
 use crate::{http, problem};
 
-/// Where the metrics are, which the office does not know of.
-const METRICS: &str = "/metrics";
 /// Requests that are worked on or stand in line for it; beyond, people are asked to come again.
 const IN_LINE: usize = 256;
 /// How long one stands in line.
@@ -112,24 +110,31 @@ async fn decide(
     let mut took = Duration::ZERO;
     let mut waits: Option<(Stopwatch, Duration)> = None;
     let mut place = None;
+    let mut visit = Visit::default();
     loop {
         // Before the store is looked at: a change that comes meanwhile is not missed.
         let mut since = desk.changes.since();
-        let may_wait = !*desk.ending.borrow() && left(waits) > Duration::ZERO;
+        visit.may_wait = !*desk.ending.borrow() && left(waits) > Duration::ZERO;
         let line = timeout(LINE_WITHIN, desk.line.acquire()).await;
         let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
         let watch = Stopwatch::start();
         let asked = (desk.clone(), question.clone());
-        let turn = spawn_blocking(move || asked.1.put_to(&asked.0, may_wait)).await;
+        let turn = spawn_blocking(move || {
+            let turn = asked.1.put_to(&asked.0, &mut visit);
+            (turn, visit)
+        });
+        // A bug of ours; what it was stands in the log.
+        let Ok((turn, kept)) = turn.await else { return Err(failed()) };
+        visit = kept;
         took += watch.elapsed();
         match turn {
-            Ok(Turn::Answer(answered)) => {
-                if question.parts.method != Method::GET {
+            Turn::Answer(answered) => {
+                if changed(question, &answered) {
                     desk.changes.tell();
                 }
                 return Ok((answered, took));
             }
-            Ok(Turn::Wait { at_most }) => {
+            Turn::Wait { at_most } => {
                 drop(_line);
                 if place.is_none() {
                     let free = desk.waiting.try_acquire();
@@ -142,14 +147,20 @@ async fn decide(
                     () = ended(desk.ending.clone()) => {}
                 }
             }
-            // A bug of ours; what it was stands in the log.
-            Err(_) => return Err(failed()),
         }
     }
 }
 
+/// Whether something may have changed. All who wait look anew then, so nobody unknown can bring that
+/// about; what they did change is seen all the same, a moment later.
+fn changed(question: &Question, answered: &Answered) -> bool {
+    question.parts.method != Method::GET
+        && answered.status == 200
+        && answered.caller != Caller::Nobody.to_string()
+}
+
 impl Question {
-    fn put_to(&self, desk: &Desk, may_wait: bool) -> Turn {
+    fn put_to(&self, desk: &Desk, visit: &mut Visit) -> Turn {
         let Question { parts, body, peer } = self;
         let header = |name| text(&parts.headers, &name);
         let asked = Asked {
@@ -164,10 +175,11 @@ impl Question {
             body,
             peer: *peer,
         };
-        if asked.path == METRICS && parts.method == Method::GET {
+        // Which the office does not know of.
+        if asked.path == http::METRICS && parts.method == Method::GET {
             return Turn::Answer(desk.metrics(&asked));
         }
-        desk.office.answer(&asked, may_wait)
+        desk.office.answer(&asked, visit)
     }
 }
 
@@ -179,6 +191,7 @@ impl Desk {
             content_type,
             body,
             retry_after: None,
+            allow: None,
             endpoint: Some("metrics"),
             caller,
         };
@@ -190,7 +203,9 @@ impl Desk {
             Err(failure) => {
                 let problem = failure.problem();
                 let body = serde_json::to_vec(&problem).unwrap_or_default();
-                answered(problem.status, "application/problem+json", body, "nobody".into())
+                let (kind, nobody) = ("application/problem+json", Caller::Nobody.to_string());
+                let refused = answered(problem.status, kind, body, nobody);
+                Answered { retry_after: failure.retry_after, ..refused }
             }
         }
     }
@@ -242,6 +257,13 @@ fn response(answered: Answered) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answered.content_type));
     if let Some(seconds) = answered.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(allow) = answered.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    // RFC 9110 section 11.6.1: a 401 says how.
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("JIT, JIT-Host"));
     }
     response
 }

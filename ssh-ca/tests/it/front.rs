@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::desk::Desk;
 use crate::https::Https;
+use crate::person::Person;
 use crate::served::{Daemon, Served, wait_until};
 
 #[test]
@@ -136,7 +138,7 @@ fn slow_clients_are_cut_off_while_others_are_served() {
     shy.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     assert!(shy.read_to_end(&mut all).is_ok(), "no handshake came, and it is still open");
     assert!(head.is_closed_within(Duration::from_secs(20)));
-    assert_eq!(body.answer().unwrap().status, 400);
+    assert_eq!(body.answer().unwrap().status, 408);
     assert!(dripping.join().unwrap() < 60, "a head in drops went on for 30 s");
     assert!(began.elapsed() < Duration::from_secs(40));
     assert_eq!(served.get("/healthz").status, 200);
@@ -194,6 +196,85 @@ fn too_many_requests_of_an_address_are_told_to_come_later() {
     // Another address is not held to it.
     let other = served.connect_from([127, 0, 0, 9]).unwrap();
     assert_eq!(Https::over(other, &served.pin).unwrap().get("/healthz").status, 200);
+}
+
+#[test]
+fn one_persons_flood_leaves_another_behind_the_same_address_served() {
+    // As it is installed: 50 requests a second of an address, 25 of a person.
+    let served = Served::with("");
+    let (erin, bob) = (served.person("erin", "dev"), served.person("bob", "dev"));
+    let until = Instant::now() + Duration::from_secs(20);
+    let (address, pin) = (served.address, &served.pin);
+    let connect = || Https::connect(address, pin).unwrap();
+    let flood = || {
+        let (mut https, mut refused) = (connect(), 0);
+        while Instant::now() < until {
+            let answer = erin.ask(&mut https, "GET", "/v1/me", &Value::Null);
+            if answer.status == 429 {
+                assert_eq!(answer.json()["code"], "rate-limited");
+                assert!(answer.header("retry-after").is_some());
+                // It is turned away with its connection.
+                https = connect();
+                refused += 1;
+            }
+        }
+        refused
+    };
+    let (refused, asked) = std::thread::scope(|scope| {
+        let floods: Vec<_> = (0..4).map(|_| scope.spawn(flood)).collect();
+        let mut asked = 0;
+        while Instant::now() < until {
+            let answer = bob.ask(&mut connect(), "GET", "/v1/me", &Value::Null);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            asked += 1;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        (floods.into_iter().map(|flood| flood.join().unwrap()).sum::<u32>(), asked)
+    });
+    // More than the address' own burst, which they would have used up together.
+    assert!(refused > 700 && asked > 20, "{refused} refused, {asked} asked");
+}
+
+#[test]
+fn what_the_front_turns_away_is_among_the_metrics_of_those_who_may_see_them() {
+    let served = Served::with("rate_per_person = 2\nconnections_per_address = 5\n");
+    let (ada, erin) = (served.person("ada", "admins"), served.person("erin", "dev"));
+    let from = |number| served.connect_from([127, 0, 0, number]).unwrap();
+    let over = |stream| Https::over(stream, &served.pin).unwrap();
+
+    let six: Vec<_> = (0..6).map(|_| from(2)).collect();
+    from(3).write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut large = over(from(4));
+    large.send(b"POST /v1/login HTTP/1.1\r\ncontent-length: 9999999\r\n\r\n").unwrap();
+    assert_eq!(large.answer().unwrap().status, 413);
+    let mut cut = over(from(5));
+    cut.send(b"POST /v1/login HTTP/1.1\r\ncontent-length: 9\r\n\r\n{").unwrap();
+    drop(cut);
+    let mut odd = over(from(6));
+    odd.send(b"what?\r\n\r\n").unwrap();
+    assert_eq!(odd.answer().unwrap().status, 400);
+    let mut head = over(from(7));
+    let _ = head.send(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(40_000)).as_bytes());
+    assert!(head.is_closed_within(Duration::from_secs(5)) || head.answer().is_err());
+    assert_eq!(over(from(8)).get(&format!("/{}", "x".repeat(5000))).status, 400);
+    let mut often = over(from(9));
+    let claim = "authorization: JIT x\r\n";
+    assert!((0..25).any(|_| often.ask("GET", "/v1/me", claim, b"").status == 429));
+
+    let ask = |person: &Person| person.ask(&mut served.connect(), "GET", "/metrics", &Value::Null);
+    wait_until("all is counted", || {
+        let metrics = ask(&ada).body;
+        let has = |reason: &str| metrics.contains(&format!("{{reason=\"{reason}\"}} 1\n"));
+        ["connections-of-address", "handshake", "body-large", "body-cut", "head-invalid"]
+            .into_iter()
+            .chain(["head-large", "path", "rate-of-person"])
+            .all(has)
+            && metrics.contains("\njit_front_connections ")
+            && metrics.contains("\njit_requests_total{")
+            && metrics.ends_with("# EOF\n")
+    });
+    drop(six);
+    assert_eq!((ask(&erin).status, served.get("/metrics").status), (403, 401));
 }
 
 #[test]

@@ -72,6 +72,12 @@ impl Https {
         self.0.flush()
     }
 
+    /// What comes, as it comes.
+    #[cfg(feature = "long")]
+    pub fn stream(&mut self) -> &mut impl Read {
+        &mut self.0
+    }
+
     /// Asks on this connection, which stays open.
     pub fn ask(&mut self, method: &str, path: &str, more: &str, body: &[u8]) -> Answer {
         let head = format!(

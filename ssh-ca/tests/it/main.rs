@@ -13,6 +13,10 @@ mod keys;
 mod openapi;
 mod person;
 mod programs;
+#[cfg(feature = "long")]
+mod relay;
+#[cfg(feature = "long")]
+mod schemathesis;
 mod served;
 mod sign;
 mod signer;

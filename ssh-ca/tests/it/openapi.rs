@@ -126,6 +126,18 @@ fn ask(served: &Served, method: &str, target: &str, body: &[u8]) -> Answer {
 }
 
 #[test]
+fn a_refusal_says_what_it_takes() {
+    let served = Served::new();
+    let (other, unknown) = (served.connect().ask("PUT", "/v1/me", "", b""), served.get("/v1/me"));
+    assert_eq!((other.status, other.header("allow")), (405, Some("get")));
+    assert_eq!((unknown.status, unknown.header("www-authenticate")), (401, Some("jit, jit-host")));
+    for list in ["[]", " [\"alice\"]", "null"] {
+        let answer = ask(&served, "POST", "/v1/people/alice/suspend", list.as_bytes());
+        assert_eq!(answer.status, 400, "{list}: {answer:?}");
+    }
+}
+
+#[test]
 fn whatever_is_asked_the_answer_is_a_documented_one_and_no_5xx() {
     let served = Served::new();
     let document = Office::openapi();

@@ -9,7 +9,8 @@ use jit_core::audit::hex;
 use jit_core::authority::Authority;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
-use jit_core::name::PersonName;
+use jit_core::invitation::Invited;
+use jit_core::name::{HostName, PersonName};
 use jit_core::person::fingerprint;
 use jit_core::secret::random_bytes;
 use serde_json::{Value, json};
@@ -61,13 +62,7 @@ impl Person {
 
     /// The headers that prove a request.
     pub fn headers(&self, method: &str, target: &str, body: &[u8]) -> String {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let nonce = hex(&random_bytes::<16>().unwrap());
-        let (time, token) = (now.unwrap().as_secs(), Some(self.token.as_str()));
-        let request =
-            proof::Request { server: SERVER, method, target, body, token, time, nonce: &nonce };
-        let sshsig = self.sign(proof::REQUEST, &request.text().unwrap());
-        let proof = Proof { time, nonce, sshsig }.header();
+        let proof = proved(&self.key, Some(&self.token), method, target, body);
         format!("authorization: JIT {}\r\njit-proof: {proof}\r\n", self.token)
     }
 
@@ -88,9 +83,53 @@ impl Person {
     }
 
     pub fn sign(&self, namespace: &str, text: &str) -> String {
-        let signature = self.key.sign(namespace, HashAlg::Sha512, text.as_bytes()).unwrap();
-        signature.to_pem(LineEnding::LF).unwrap()
+        sign(&self.key, namespace, text)
     }
+}
+
+/// A host with a key.
+#[allow(dead_code)]
+pub struct Host {
+    name: HostName,
+    key: PrivateKey,
+}
+
+#[allow(dead_code)]
+impl Host {
+    /// Gives a host that is there a key.
+    pub fn enrolled(authority: &Authority, name: &str) -> Self {
+        let (name, key) = (HostName::parse(name).unwrap(), new_key());
+        let (code, _) = authority.invite(&Actor::Root, &Invited::Host(name.clone())).unwrap();
+        authority.enrol_host(&name, code.expose(), &line(&key)).unwrap();
+        Host { name, key }
+    }
+
+    pub fn headers(&self, method: &str, target: &str, body: &[u8]) -> String {
+        let proof = proved(&self.key, None, method, target, body);
+        format!("authorization: JIT-Host {}\r\njit-proof: {proof}\r\n", self.name)
+    }
+}
+
+/// The proof of a request, as its header.
+fn proved(
+    key: &PrivateKey,
+    token: Option<&str>,
+    method: &str,
+    target: &str,
+    body: &[u8],
+) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nonce = hex(&random_bytes::<16>().unwrap());
+    let time = now.unwrap().as_secs();
+    let request =
+        proof::Request { server: SERVER, method, target, body, token, time, nonce: &nonce };
+    let sshsig = sign(key, proof::REQUEST, &request.text().unwrap());
+    Proof { time, nonce, sshsig }.header()
+}
+
+fn sign(key: &PrivateKey, namespace: &str, text: &str) -> String {
+    let signature = key.sign(namespace, HashAlg::Sha512, text.as_bytes()).unwrap();
+    signature.to_pem(LineEnding::LF).unwrap()
 }
 
 fn new_key() -> PrivateKey {

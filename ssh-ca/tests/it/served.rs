@@ -7,14 +7,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use jit_core::grant::Actor;
+use jit_core::name::{GroupName, PersonName};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::desk::Desk;
 use crate::https::{Answer, Https};
+use crate::person::Person;
 
 /// How long anything here may take that has to happen.
 pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// What stands in `[serve]` where nobody is to be held up.
+pub const UNLIMITED: &str = "rate = 1000000\nrate_per_person = 1000000\n\
+    requests_per_person = 1000000\nwaiting_per_person = 1000000\n";
 
 pub struct Served {
     pub desk: Desk,
@@ -43,8 +50,9 @@ impl Served {
         served
     }
 
+    /// Without limits that a test could reach.
     pub fn new() -> Self {
-        Served::with("rate = 100000\n")
+        Served::with(UNLIMITED)
     }
 
     /// Everything but the daemons.
@@ -85,6 +93,17 @@ impl Served {
 
     pub fn connect(&self) -> Https {
         Https::connect(self.address, &self.pin).unwrap()
+    }
+
+    /// Somebody new, who is logged in.
+    #[allow(dead_code)]
+    pub fn person(&self, name: &str, group: &str) -> Person {
+        let groups = [GroupName::parse(group).unwrap()].into();
+        let new = PersonName::parse(name).unwrap();
+        self.desk.authority.add_person(&Actor::Root, &new, &groups, &[]).unwrap();
+        let mut person = Person::enrolled(&self.desk.authority, name);
+        person.log_in(&mut self.connect());
+        person
     }
 
     pub fn get(&self, path: &str) -> Answer {
