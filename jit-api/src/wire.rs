@@ -19,7 +19,7 @@ pub use admin::{
 pub use explain::{Explain, Explanation};
 pub use fleet::{
     HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
-    HostStanding, HostStateView, HostVerdict, ShowHostState,
+    HostStanding, HostStateView, HostVerdict, ShowHostState, SshdKey,
 };
 pub use grant::{
     Approve, Approved, ById, Certificate, Certify, Decide, EditRequest, Extend, GrantView, Grants,

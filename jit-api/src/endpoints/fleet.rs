@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use jit_core::name::HostName;
+use jit_core::person::parse_public_key;
 
 use crate::access::Access;
 use crate::caller::Caller;
 use crate::endpoint::{Desk, Endpoint, Method};
 use crate::problem::Failure;
 use crate::wire::{
-    ById, HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
-    HostStanding, HostStateView, HostVerdict, Nothing, ShowHostState,
+    ById, Certificate, HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged,
+    HostOffer, HostStanding, HostStateView, HostVerdict, Nothing, ShowHostState, SshdKey,
 };
 
 /// The host that asks.
@@ -199,5 +200,33 @@ impl Endpoint for Log {
         body: HostLog,
     ) -> Result<HostLogged, Failure> {
         Ok(HostLogged { answer: desk.authority.host_log(host(caller)?, &body.records)? })
+    }
+}
+
+/// A certificate over the key of the host's sshd, for the host's own name.
+pub struct Certify;
+
+impl Endpoint for Certify {
+    const NAME: &'static str = "host-certificate";
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/v1/host/certificate";
+    const ACCESS: Access = Access::Host;
+    const SUMMARY: &'static str = "A certificate over the key of the host's sshd, for its own name";
+    type Path = Nothing;
+    type Query = Nothing;
+    type Body = SshdKey;
+    type Answer = Certificate;
+
+    fn handle(
+        desk: &Desk<'_>,
+        caller: &Caller,
+        _: Nothing,
+        _: Nothing,
+        body: SshdKey,
+    ) -> Result<Certificate, Failure> {
+        let key = parse_public_key(&body.public_key)?;
+        let (name, issuer) = (host(caller)?, desk.office.issuer());
+        let certificate = issuer.issue_host(desk.authority, name, key.key_data())?;
+        Ok(Certificate { certificate })
     }
 }

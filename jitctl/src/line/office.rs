@@ -6,6 +6,7 @@ use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
+use jit_core::name::HostName;
 use jit_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use ssh_key::public::KeyData;
@@ -66,5 +67,9 @@ impl Issuer for NoIssuer {
     ) -> Result<String> {
         Err(Error::refused("jitctl holds no CA key")
             .next(format!("ssh-ca sign --grant {grant} --key FILE")))
+    }
+
+    fn issue_host(&self, _: &Authority, _: &HostName, _: &KeyData) -> Result<String> {
+        Err(Error::refused("jitctl holds no CA key"))
     }
 }
