@@ -5,6 +5,7 @@ use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
+use jit_core::name::HostName;
 use ssh_key::public::KeyData;
 
 /// Issues certificates for live grants.
@@ -21,4 +22,10 @@ pub trait Issuer: Send + Sync {
         key: &KeyData,
         factor: Option<ProvedFactor>,
     ) -> Result<String>;
+
+    /// The certificate over `key` for the sshd of `host`, as one line in OpenSSH form, on record.
+    ///
+    /// # Errors
+    /// Those of [`Authority::issue_host`].
+    fn issue_host(&self, authority: &Authority, host: &HostName, key: &KeyData) -> Result<String>;
 }

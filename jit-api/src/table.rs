@@ -66,4 +66,5 @@ pub const ENDPOINTS: &[Entry] = &[
     Entry::of::<fleet::Request>(),
     Entry::of::<fleet::Standing>(),
     Entry::of::<fleet::Log>(),
+    Entry::of::<fleet::Certify>(),
 ];

@@ -24,7 +24,7 @@ pub use explain::{Explain, Explanation};
 pub use factors::{FactorBegun, FirstCode, ProveAgain};
 pub use fleet::{
     HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
-    HostStanding, HostStateView, HostVerdict, ShowHostState,
+    HostStanding, HostStateView, HostVerdict, ShowHostState, SshdKey,
 };
 pub use grant::{
     Approve, Approved, ById, Certificate, Certify, Decide, EditRequest, Extend, GrantView, Grants,

@@ -72,7 +72,7 @@ use crate::time::Timestamp;
 const CLOCK_TOLERANCE: u64 = 5;
 
 /// What a host does not change whose authority is elsewhere: it would be undone the next moment.
-const ELSEWHERE: [&str; 22] = [
+const ELSEWHERE: [&str; 24] = [
     "person.add",
     "person.groups",
     "person.suspend",
@@ -94,7 +94,9 @@ const ELSEWHERE: [&str; 22] = [
     "grant.edit",
     "grant.shorten",
     "ca.add",
+    "ca.rotate",
     "certificate.issue",
+    "certificate.issue-host",
 ];
 
 /// The one door.

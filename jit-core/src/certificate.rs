@@ -4,6 +4,8 @@
 //! The format is PROTOCOL.certkeys of OpenSSH. Checking answers with an error for everything that is
 //! not certainly ours and valid; there is no third answer.
 
+mod host;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -22,6 +24,8 @@ use crate::name::{Login, PersonName, Place};
 use crate::restriction::Restrictions;
 use crate::restriction::{FORCE_COMMAND, ForcedCommand, Network, SOURCE_ADDRESS};
 use crate::time::Timestamp;
+
+pub use host::{HostSpecification, SSHD_KEY, check_host};
 
 /// The longest `SSH_AUTH_INFO_0` we read: sshd takes no key packet above 256 KiB, and one with 256
 /// principals of ours is below 64 KiB.

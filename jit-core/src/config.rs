@@ -288,6 +288,16 @@ impl Config {
         self.state_dir.join("host.key")
     }
 
+    /// What sshd takes for the user CA's keys on a host whose authority is elsewhere.
+    pub fn trusted_ca_file(&self) -> PathBuf {
+        self.state_dir.join("user_ca.pub")
+    }
+
+    /// The certificate of sshd's key there, by the host CA.
+    pub fn host_certificate_file(&self) -> PathBuf {
+        self.state_dir.join("ssh_host_ed25519_key-cert.pub")
+    }
+
     /// Where `jit-link` listens.
     pub fn link_socket(&self) -> PathBuf {
         self.run_dir.join("link.sock")
@@ -345,8 +355,9 @@ impl Config {
                     "required" => SecondFactor::Required,
                     "none" => SecondFactor::None,
                     _ => {
-                        return Err(file
-                            .error_at(&word.span(), "second_factor is neither required nor none"));
+                        let what = "second_factor of [factor] is \"required\" or \"none\"; \
+                                    \"ask\" and \"certificate\" are words of [authority]";
+                        return Err(file.error_at(&word.span(), what));
                     }
                 },
             },
@@ -484,7 +495,6 @@ mod tests {
         assert!(error("host = 'a'\nstate_dir = 'var'").contains(":2: the path is not absolute"));
         assert!(error("host = 'a'\nexempt_logins = ['Root ']").contains(":2:"));
         assert!(error("host = ").contains(":1:"));
-        assert!(error("host = 'a'\n[factor]\nsecond_factor = 'optional'").contains(":3:"));
         assert!(error("host = 'a'\n[break_glass]\nwindow = '5h'").contains(":3:"));
         assert!(error("host = 'a'\n[break_glass]\nmembers = ['@a b']").contains(":3:"));
         assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
@@ -493,6 +503,23 @@ mod tests {
         let link = "host = 'a'\n[authority]\nname = 'a'\npin = 'x'\nurl = 'http://a'\n";
         assert!(error(link).contains(":5:"), "{}", error(link));
         assert!(error(&link.replace("http:", "https:")).contains(":4: that is no pin"));
+    }
+
+    /// There is a key of that name in two sections, each with words of its own.
+    #[test]
+    fn a_word_of_the_other_section_is_sent_there() {
+        for word in ["ask", "certificate", "optional"] {
+            let text = error(&format!("host = 'a'\n[factor]\nsecond_factor = '{word}'"));
+            assert!(text.contains(":3: second_factor of [factor] is \"required\" or"), "{text}");
+            assert!(text.contains("\"certificate\" are words of [authority]"), "{text}");
+        }
+        let link = "host = 'a'\n[authority]\nurl = 'https://a'\nname = 'a'\n\
+            pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
+        for word in ["required", "none", "optional"] {
+            let text = error(&format!("{link}second_factor = '{word}'"));
+            assert!(text.contains(":6: second_factor of [authority] is \"ask\" or"), "{text}");
+            assert!(text.contains("\"none\" are words of [factor]"), "{text}");
+        }
     }
 
     /// Each table's keys are those its struct has: a key of the one that the other lacks would be

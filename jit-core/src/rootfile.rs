@@ -119,6 +119,27 @@ pub fn create_public(path: &Path, content: &[u8]) -> Result<()> {
     create(path, content, 0o644)
 }
 
+/// Puts a file of mode 0644 in place of what is at `path`, in one step: a reader, or a loss of power,
+/// finds the one or the other.
+///
+/// # Errors
+/// Misconfigured when others may write into a directory on its path, or it can't be written.
+pub fn replace_public(path: &Path, content: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    check_parents(path)?;
+    let failed = |e: std::io::Error| {
+        Error::misconfigured(format!("{} can't be written: {e}", path.display()))
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    match std::fs::remove_file(&beside) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
+        _ => {}
+    }
+    create_public(&beside, content)?;
+    std::fs::rename(&beside, path).and_then(|()| File::open(directory)?.sync_all()).map_err(failed)
+}
+
 fn create(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let failed = |e: std::io::Error| {
         Error::misconfigured(format!("{} can't be written: {e}", path.display()))

@@ -28,6 +28,12 @@ struct Wrapped<T> {
     answer: T,
 }
 
+/// A certificate.
+#[derive(Deserialize)]
+struct Certificate {
+    certificate: String,
+}
+
 impl Https {
     /// The one that the configuration names.
     ///
@@ -94,6 +100,12 @@ impl Office for Https {
         let path = format!("/v1/host/requests/{id}");
         let wrapped: Wrapped<_> = self.client.get(&path, quick())?;
         Ok(wrapped.answer)
+    }
+
+    fn certificate(&self, key: &str) -> Result<String> {
+        let given: Certificate =
+            self.post("/v1/host/certificate", &json!({ "public_key": key }))?;
+        Ok(given.certificate)
     }
 
     fn log(&self, records: &[Told]) -> Result<u64> {

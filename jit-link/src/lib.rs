@@ -6,6 +6,7 @@ mod https;
 mod office;
 mod reach;
 mod service;
+mod sshd;
 mod step;
 mod teller;
 
@@ -13,5 +14,6 @@ pub use door::Door;
 pub use office::Office;
 pub use reach::Reach;
 pub use service::{once, run};
+pub use sshd::Sshd;
 pub use step::Step;
 pub use teller::Teller;

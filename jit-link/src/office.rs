@@ -24,6 +24,8 @@ pub trait Office: Send + Sync {
     fn request(&self, filing: &Filing) -> Result<Standing>;
     /// Where does a request stand?
     fn standing(&self, id: &GrantId) -> Result<Standing>;
+    /// The certificate over the key of this host's sshd, both in OpenSSH form.
+    fn certificate(&self, key: &str) -> Result<String>;
     /// Tells records of this host's log; the last one that is on the authority's.
     fn log(&self, records: &[Told]) -> Result<u64>;
 }

@@ -9,7 +9,7 @@ use jit_core::store::sqlite::Opener;
 use jit_core::{Result, lockfile, rootfile};
 
 use crate::https::Https;
-use crate::{Door, Reach, Step, Teller};
+use crate::{Door, Reach, Sshd, Step, Teller};
 
 /// The name under which its lines go to syslog.
 const PROCESS: &str = "jit-link";
@@ -45,5 +45,10 @@ pub fn run(config: Config) -> Result<()> {
 pub fn once(config: Config) -> Result<()> {
     let office = Https::of(&config)?;
     let here = Authority::open(config, PROCESS, Opener::Admin)?;
-    Step::new(here, &office, &Reach::default()).once(Duration::ZERO).map(drop)
+    let reach = Reach::default();
+    let mut step = Step::new(here, &office, &reach);
+    step.once(Duration::ZERO)?;
+    let sshd = Sshd::of(&step.here, &office);
+    sshd.trust()?;
+    sshd.certify().map(drop)
 }

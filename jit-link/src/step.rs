@@ -1,12 +1,13 @@
 //! Keeping in step: waits at the authority for news of this host, and takes them in.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
 use jit_core::authority::Authority;
 use jit_core::{Error, Result};
 
-use crate::{Office, Reach};
+use crate::{Office, Reach, Sshd};
 
 /// How long the authority holds a question to which there is no news.
 const WAIT: Duration = Duration::from_secs(20);
@@ -14,8 +15,18 @@ const WAIT: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// For how long an authority that did not certify sshd's key is not asked again, in milliseconds: each
+/// refusal is a record on its log.
+const REST: u64 = 600_000;
 /// How often it is written down that all is well, in seconds.
 const NOTED_EVERY: u64 = 30;
+
+/// What went wrong with sshd's files, each thing told once, and until when it rests.
+#[derive(Default)]
+struct Trouble {
+    told: BTreeSet<String>,
+    until: Option<u64>,
+}
 
 /// What keeps a host in step.
 pub struct Step<'a> {
@@ -38,9 +49,11 @@ impl<'a> Step<'a> {
     pub fn run(&mut self) -> ! {
         let mut pause = FIRST_PAUSE;
         let mut trouble = String::new();
+        let mut sshds = Trouble::default();
         loop {
             match self.once(WAIT) {
                 Ok(_) => {
+                    self.sshd(&mut sshds);
                     if !trouble.is_empty() {
                         eprintln!("jit-link: in step again");
                         trouble.clear();
@@ -78,6 +91,35 @@ impl<'a> Step<'a> {
             }
         })?;
         Ok(new)
+    }
+
+    /// Has sshd's files follow. What fails there holds up nothing else.
+    fn sshd(&self, trouble: &mut Trouble) {
+        let sshd = Sshd::of(&self.here, self.office);
+        match sshd.trust() {
+            Ok(true) => eprintln!("jit-link: sshd trusts the CA's keys as they are now"),
+            Ok(false) => {}
+            Err(error) => self.trouble(trouble, &format!("sshd's file of CA keys: {error}")),
+        }
+        let Ok(now) = self.here.clock().boot() else { return };
+        if trouble.until.is_some_and(|until| now.millis < until) {
+            return;
+        }
+        match sshd.certify() {
+            Ok(true) => eprintln!("jit-link: sshd's key has a new certificate"),
+            Ok(false) => {}
+            Err(error) => {
+                trouble.until = Some(now.millis + REST);
+                self.trouble(trouble, &format!("sshd's key has no new certificate: {error}"));
+            }
+        }
+    }
+
+    fn trouble(&self, trouble: &mut Trouble, text: &str) {
+        if trouble.told.insert(text.to_owned()) {
+            eprintln!("jit-link: {}", text.escape_debug());
+            self.here.syslog().trouble(text);
+        }
     }
 
     /// Says so once, not at every try.

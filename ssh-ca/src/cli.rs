@@ -65,6 +65,22 @@ Examples:
   ssh-ca public-key --host
   ssh-ca public-key --known-hosts='*.example.org' >> /etc/ssh/ssh_known_hosts")]
     PublicKey(PublicKey),
+    /// Have a new key sign people's certificates from now on
+    #[command(after_help = "\
+The key that signed so far stays trusted, so that what it signed lasts to its end; the next
+rotation drops it. Hosts of a fleet follow within seconds, by jit-link.
+
+With --at-once, for a key that somebody else may have: what it signed is worth nothing
+from now on, and people fetch new certificates.
+
+Examples:
+  ssh-ca rotate
+  ssh-ca rotate --at-once")]
+    Rotate {
+        /// Trust the keys no longer that signed so far
+        #[arg(long)]
+        at_once: bool,
+    },
     /// Sign a certificate for a grant
     #[command(after_help = "\
 The certificate says what the grant says: who, where, from when to when, and what sshd

@@ -8,7 +8,7 @@ use jit_core::grant::Actor;
 use jit_core::store::CaKind;
 use jit_core::store::sqlite::Opener;
 use jit_core::time::spoken;
-use jit_core::{Error, Result};
+use jit_core::{Error, Result, rootfile};
 use serde_json::json;
 use ssh_ca::file::{self, Target};
 use ssh_ca::{inspect, issue, key, trust};
@@ -26,6 +26,7 @@ pub fn run(cli: &Cli, output: Output) -> Result<()> {
     match &cli.command {
         Command::Init { serve } => init(cli, serve.as_ref(), output),
         Command::PublicKey(which) => public_key(cli, which, output),
+        Command::Rotate { at_once } => rotate(cli, *at_once, output),
         Command::Sign(what) => sign(cli, what, output),
         Command::Inspect { file } => inspect(cli, file, output),
         Command::Serve => serve::run(&Config::load(&cli.config)?),
@@ -118,6 +119,36 @@ fn public_key(cli: &Cli, which: &PublicKey, output: Output) -> Result<()> {
         lines
             .map(|(key, line)| json!({ "ca": kind, "fingerprint": key.fingerprint, "line": line }))
             .collect()
+    })
+}
+
+/// The file that sshd of this machine trusts, where `jitctl setup` put it.
+const TRUSTED: &str = "user_ca.pub";
+
+fn rotate(cli: &Cli, at_once: bool, output: Output) -> Result<()> {
+    let authority = open(cli)?;
+    let (new, gone) = key::rotate(&authority, at_once)?;
+    let trusted = cli.config.with_file_name(TRUSTED);
+    let mut text = format!("User CA key {new} signs from now on.\n");
+    for old in &gone {
+        text += &format!("Trusted no longer: {old}\n");
+    }
+    let written = trusted.exists();
+    if written {
+        let keys = trust::public_keys(CaKind::User, &authority.ca_keys(CaKind::User)?)?;
+        rootfile::replace_public(&trusted, keys.as_bytes())?;
+        text += &format!("Written: {}\n", trusted.display());
+    }
+    text += &format!(
+        "Hosts of the fleet follow by themselves. Where sshd trusts a copy of the key:\n\
+         \x20 {} public-key\n",
+        again(cli)
+    );
+    output.answer(&text, || {
+        json!({
+            "user_ca": { "fingerprint": new }, "gone": gone,
+            "written": written.then(|| trusted.display().to_string()),
+        })
     })
 }
 

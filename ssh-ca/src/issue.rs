@@ -5,6 +5,7 @@ use jit_core::certificate::Specification;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
+use jit_core::name::HostName;
 use jit_core::person::fingerprint;
 use jit_core::store::CaKind;
 use jit_core::{Error, Result};
@@ -12,7 +13,7 @@ use ssh_key::Certificate;
 use ssh_key::public::KeyData;
 
 use crate::key::CaKeyPair;
-use crate::sign::Signer;
+use crate::sign::{HostSigner, Signer};
 
 /// Signs a certificate over `public_key` for a grant with the user CA's newest key. It names the
 /// second factor that was proved for it, and is on record before it is returned.
@@ -70,6 +71,25 @@ impl Issue {
             self.signer.sign(wanted)
         })
     }
+}
+
+/// Signs the certificate of a host's sshd with the host CA's newest key; it is on record before it is
+/// returned.
+///
+/// # Errors
+/// Not found without a host CA or such a host; refused when the key is not one to certify.
+pub fn issue_host(authority: &Authority, host: &HostName, key: &KeyData) -> Result<Certificate> {
+    let keys = authority.ca_keys(CaKind::Host)?;
+    let newest = keys.first().ok_or_else(|| no_ca(CaKind::Host))?;
+    let signer = HostSigner::new(CaKeyPair::open(authority.vault(), newest)?)?;
+    let cas = fingerprints(authority)?;
+    let subject = fingerprint(key);
+    authority.issue_host(host, key, &newest.fingerprint, |wanted| {
+        if cas.contains(&subject) {
+            return Err(Error::refused("not signed: the key is a CA's own"));
+        }
+        signer.sign(wanted)
+    })
 }
 
 fn fingerprints(authority: &Authority) -> Result<Vec<String>> {

@@ -98,6 +98,19 @@ impl CaKeyPair {
     }
 }
 
+/// Makes another key that signs people's certificates from now on; its fingerprint, and those of the
+/// keys that are trusted no longer. See [`Authority::rotate_user_ca`].
+///
+/// # Errors
+/// As there.
+pub fn rotate(authority: &Authority, at_once: bool) -> Result<(String, Vec<String>)> {
+    let pair = CaKeyPair::generate(CaKind::User)?;
+    let sealed = pair.seal(authority.vault())?;
+    let (print, line) = (pair.fingerprint(), pair.public_line()?);
+    let gone = authority.rotate_user_ca(&Actor::Root, print, &line, &sealed, at_once)?;
+    Ok((print.to_owned(), gone))
+}
+
 fn purpose(kind: CaKind, fingerprint: &str) -> String {
     format!("{kind} CA key {fingerprint}")
 }

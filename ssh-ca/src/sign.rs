@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+mod host;
+
 use std::collections::BTreeSet;
 
 use ed25519_dalek::{SignatureError, SigningKey};
@@ -18,6 +20,8 @@ use ssh_key::{Algorithm, Certificate, Fingerprint, Signature};
 
 use crate::key::CaKeyPair;
 use crate::rules;
+
+pub use host::HostSigner;
 
 /// Signs people's certificates with one user CA key, which it keeps ready.
 pub struct Signer {

@@ -16,6 +16,9 @@ max_duration = "1h"
 approvals = [{ from = "@leads", count = 2 }]
 "#;
 
+/// By which name the authority is reached.
+const NAME: &str = "jit.example.test";
+
 /// Two hosts and their people. Dropping it removes everything.
 pub struct Fleet {
     /// The host that asks, `web-1`.
@@ -31,22 +34,28 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Boots both, has the authority serve, everybody join it and the host set up.
+    /// Boots a host of `release` and an authority of the other one, has it serve, everybody join it
+    /// and the host set up, which is left to be confirmed.
     pub fn set_up(release: Release) -> Result<Self> {
-        let authority = TestHost::boot(release, "authority")?;
+        let other = Release::ALL.into_iter().find(|other| *other != release).unwrap_or(release);
+        let authority = TestHost::boot(other, "authority")?;
         let target = authority.boot_beside(release, "web-1")?;
-        let people = |name: &str| -> Result<Person> {
-            let person = authority.person(name)?;
-            target.reaches(&person)?;
-            person.has_jitctl(&product::build()?, &target.way_in())?;
-            Ok(person)
-        };
+        authority.is_called(NAME, &target)?;
+        serve(&authority)?;
+        // As an administrator tells all people's machines.
+        let line = "ssh-ca public-key --known-hosts=web-1";
+        std::fs::write(authority.dir.join("known_hosts"), authority.must(line)?)?;
+        let people = |name: &str| person(&authority, &target, name, &target.way_in());
         let (alice, bob, carol) = (people("alice")?, people("bob")?, people("carol")?);
         let fleet = Self { target, authority, alice, bob, carol };
-        fleet.serve()?;
         fleet.join_people()?;
         fleet.join_host()?;
         Ok(fleet)
+    }
+
+    /// Makes one more person, whose programs are started by way of `launcher`.
+    pub fn person(&self, name: &str, launcher: &str) -> Result<Person> {
+        person(&self.authority, &self.target, name, launcher)
     }
 
     /// Runs `jitctl` as root on the authority.
@@ -56,37 +65,41 @@ impl Fleet {
         Ok(outcome)
     }
 
-    /// Alice asks for herself on `web-1`, and both leads sign their yes, each on their own machine;
-    /// returns the id.
-    pub fn approved(&self) -> Result<String> {
+    /// All of them log in to the authority, so that none is asked for a code there for an hour.
+    pub fn log_in(&self) -> Result<()> {
+        [&self.alice, &self.bob, &self.carol].into_iter().try_for_each(|person| {
+            person.jitctl(&person.recovery_code()?, &["login"])?.ok().map(drop)
+        })
+    }
+
+    /// Alice, who is logged in, asks for herself on `web-1`, and both leads sign their yes, each on
+    /// their own machine; returns the id.
+    pub fn approved(&self, more: &[&str]) -> Result<String> {
         let line = ["request", "web-1", "--for", "30m", "--reason", "INC-1 disk full", "--json"];
-        let asked = self.alice.jitctl(&self.alice.recovery_code()?, &line)?.ok()?;
+        let asked = self.alice.jitctl("", &[&line, more].concat())?.ok()?;
         let id = crate::site::id_of(&asked)?;
-        // Still pending after the first.
-        for (lead, exit) in [(&self.bob, 3), (&self.carol, 0)] {
-            lead.jitctl(&lead.recovery_code()?, &["approve", &id])?.code_is(exit)?;
-        }
+        self.approve(&id)?;
         Ok(id)
+    }
+
+    /// Both leads say yes.
+    pub fn approve(&self, id: &str) -> Result<()> {
+        // Still pending after the first.
+        self.bob.jitctl("", &["approve", id])?.code_is(3)?;
+        self.carol.jitctl("", &["approve", id])?.ok().map(drop)
     }
 
     /// `jitctl ssh web-1` on alice's terminal, logged in and at the shell's prompt.
     pub fn session(&self) -> Result<Terminal> {
         let mut terminal = self.alice.terminal("jitctl ssh web-1")?;
-        terminal.answer("Verification code: ", &self.alice.code()?)?;
+        terminal.answer("Verification code: ", &self.alice.recovery_code()?)?;
         terminal.expect("$ ")?;
         Ok(terminal)
     }
 
-    fn serve(&self) -> Result<()> {
-        copy(&self.authority, |name| !name.starts_with("jit-link"))?;
-        let address = self.authority.address();
-        self.authority.must(&format!(
-            "set -e; dpkg --install /srv/*.deb > /dev/null; \
-             jitctl setup --instance-only --host authority > /dev/null; \
-             ssh-ca init --serve {address}:8443 > /dev/null"
-        ))?;
-        let policy = self.authority.root().join("etc/jit/policy.toml");
-        std::fs::write(policy, POLICY).context("writing the policy")
+    /// Waits until the target knows what the authority decided a moment ago.
+    pub fn in_step(&self) -> Result<()> {
+        self.target.must("jit-link --once").map(drop)
     }
 
     fn join_people(&self) -> Result<()> {
@@ -110,15 +123,50 @@ impl Fleet {
         self.jitctl(&["host", "add", "web-1"])?.ok()?;
         let invitation = self.invitation("host", "web-1")?;
         self.target.must(&format!("jitctl join '{invitation}'"))?;
-        // As nobody confirms it, it would go back, when the test is long over.
+        // Where nobody confirms it, it would go back, when the test is long over.
         self.target.must("jitctl setup --yes --within 1h").map(drop)
     }
 
-    fn invitation(&self, what: &str, name: &str) -> Result<String> {
+    /// What `jitctl … invite` has somebody type.
+    pub fn invitation(&self, what: &str, name: &str) -> Result<String> {
         let said = self.jitctl(&[what, "invite", name, "--json"])?.ok()?;
         let join = said.json()?.get("join").and_then(|join| join.as_str()).map(str::to_owned);
         join.context(format!("no invitation\n{}", said.told()))
     }
+}
+
+/// Somebody whose ssh finds the target by its name, and knows the host CA and no host.
+fn person(authority: &TestHost, target: &TestHost, name: &str, launcher: &str) -> Result<Person> {
+    let person = Person::new(&authority.dir, name)?;
+    person.goes_by(launcher)?;
+    person.has_jitctl(&product::build()?, launcher)?;
+    person.configure_ssh(&format!(
+        "Host {}
+    User {name}
+    IdentityFile {}
+    IdentitiesOnly yes
+    GlobalKnownHostsFile {}/known_hosts
+    UserKnownHostsFile {}/.ssh/known_hosts
+    StrictHostKeyChecking yes
+    ConnectTimeout 10
+",
+        target.name,
+        person.key().display(),
+        authority.dir.display(),
+        person.home.display(),
+    ))?;
+    Ok(person)
+}
+
+fn serve(authority: &TestHost) -> Result<()> {
+    copy(authority, |name| !name.starts_with("jit-link"))?;
+    authority.must(&format!(
+        "set -e; dpkg --install /srv/*.deb > /dev/null; \
+         jitctl setup --instance-only --host authority > /dev/null; \
+         ssh-ca init --serve {NAME} > /dev/null"
+    ))?;
+    let policy = authority.root().join("etc/jit/policy.toml");
+    std::fs::write(policy, POLICY).context("writing the policy")
 }
 
 fn copy(host: &TestHost, wanted: impl Fn(&str) -> bool) -> Result<()> {

@@ -49,6 +49,18 @@ const HOST_PACKAGES: &[(&str, &str)] = &[
     ("/usr/bin/python3", "python3"),
 ];
 
+/// What people have on their own machines, and use over ssh.
+const LAPTOP_PACKAGES: &[(&str, &str)] =
+    &[("/usr/bin/rsync", "rsync"), ("/usr/bin/git", "git"), ("/usr/bin/ansible", "ansible-core")];
+
+/// Makes sure that people have what they use over ssh.
+pub fn laptops() -> Result<()> {
+    static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    DONE.get_or_init(|| packages(LAPTOP_PACKAGES).map_err(|error| error.to_string()))
+        .clone()
+        .map_err(Failed::new)
+}
+
 /// Makes sure that test hosts can be made.
 pub fn test_hosts() -> Result<()> {
     static DONE: OnceLock<std::result::Result<(), String>> = OnceLock::new();

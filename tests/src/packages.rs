@@ -104,6 +104,8 @@ fn stage(source: &Path, programs: &Path, version: &str) -> Result<()> {
         ("jitd.service", "jitd.service"),
         ("jit-hooks.service", "jit-hooks.service"),
         ("jit-link.service", "jit-link.service"),
+        ("jit-sshd-reload.path", "jit-link.jit-sshd-reload.path"),
+        ("jit-sshd-reload.service", "jit-link.jit-sshd-reload.service"),
         ("jit-setup-rollback.service", "jitctl.jit-setup-rollback.service"),
         ("jit-signer.service", "ssh-ca.jit-signer.service"),
         ("ssh-ca-serve.service", "ssh-ca.ssh-ca-serve.service"),

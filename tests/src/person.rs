@@ -24,9 +24,11 @@ pub struct Person {
     answers: AtomicUsize,
 }
 
-/// Answers a prompt with the next line of a file, and keeps what was asked.
+/// Answers a prompt with the next line of a file, and keeps what was asked. That a hardware key waits
+/// to be touched is said only.
 const ASKPASS: &str = r#"#!/bin/sh
 printf '%s\n' "$1" >> "$JIT_ANSWERS.asked"
+[ "$SSH_ASKPASS_PROMPT" = none ] && exit
 IFS= read -r answer < "$JIT_ANSWERS" || exit 1
 sed -i 1d "$JIT_ANSWERS"
 printf '%s\n' "$answer"
@@ -82,6 +84,15 @@ impl Person {
         let mut outcome = run_within(&mut ssh, "", Duration::from_secs(90))?;
         let asked = self.home.join(format!("answers-{number}.asked"));
         outcome.stderr.push_str(&std::fs::read_to_string(asked).unwrap_or_default());
+        Ok(outcome)
+    }
+
+    /// Runs a line of shell on their laptop, without a terminal.
+    pub fn run(&self, line: &str) -> Result<Outcome> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).env_clear().envs(self.environment()).current_dir(&self.home);
+        let mut outcome = run_within(&mut shell, "", Duration::from_secs(90))?;
+        outcome.command = format!("{}@laptop$ {line}", self.name);
         Ok(outcome)
     }
 

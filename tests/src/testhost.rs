@@ -33,6 +33,42 @@ struct Cable {
     people: &'static str,
 }
 
+/// Where its people are: a network, and what names mean there.
+#[derive(Clone)]
+struct People {
+    /// The process whose network it is.
+    pid: u32,
+    /// Of the host that was there first.
+    dir: PathBuf,
+}
+
+impl People {
+    /// The file in place of /etc/hosts.
+    fn hosts(&self) -> PathBuf {
+        self.dir.join("hosts")
+    }
+
+    /// Has them know an address by its names.
+    fn know(&self, address: &str, names: &str) -> Result<()> {
+        use std::io::Write;
+        let mut hosts = std::fs::OpenOptions::new().create(true).append(true).open(self.hosts())?;
+        Ok(writeln!(hosts, "{address} {names}")?)
+    }
+
+    /// Writes the program that starts others there.
+    fn lay_out(&self) -> Result<()> {
+        self.know("127.0.0.1", "localhost")?;
+        let text = LAPTOP
+            .replace("@PEOPLE@", &self.pid.to_string())
+            .replace("@HOSTS@", &self.hosts().display().to_string());
+        crate::ground::write_program(&self.launcher(), &text)
+    }
+
+    fn launcher(&self) -> PathBuf {
+        self.dir.join("sh/laptop")
+    }
+}
+
 const FIRST: Cable = Cable { name: "cable", host: ADDRESS, people: CLIENT };
 /// That of a second host: the people pass on what the two hosts send each other.
 const SECOND: Cable = Cable { name: "cable2", host: "10.78.0.2", people: "10.78.0.1" };
@@ -52,8 +88,7 @@ pub struct TestHost {
     /// The host's first process, as this machine numbers it.
     init: u32,
     cable: &'static Cable,
-    /// The process whose network is the people's.
-    people: u32,
+    people: People,
     // Last, as fields drop in order: the guard removes the rest.
     #[expect(dead_code, reason = "held, not read")]
     guard: Guard,
@@ -68,14 +103,14 @@ impl TestHost {
     /// Boots a second host that the same people reach, and that reaches this one. It ends first.
     pub fn boot_beside(&self, release: Release, name: &str) -> Result<Self> {
         self.people_run("sysctl", &["--quiet", "--write", "net.ipv4.ip_forward=1"])?;
-        Self::boot_at(release, name, &SECOND, Some(self.people))
+        Self::boot_at(release, name, &SECOND, Some(self.people.clone()))
     }
 
     fn boot_at(
         release: Release,
         name: &str,
         cable: &'static Cable,
-        people: Option<u32>,
+        people: Option<People>,
     ) -> Result<Self> {
         need::test_hosts()?;
         crate::instance::clear_leftovers()?;
@@ -102,7 +137,15 @@ impl TestHost {
         std::fs::create_dir_all(cgroup.join("console"))?;
         let name = name.to_owned();
         let launcher = launch(&dir, &cgroup, &name, release)?;
-        let people = people.unwrap_or(guard.pid());
+        let people = match people {
+            Some(people) => people,
+            None => {
+                let people = People { pid: guard.pid(), dir: dir.clone() };
+                people.lay_out()?;
+                people
+            }
+        };
+        people.know(cable.host, &name)?;
         let mut host = Self { name, release, dir, cgroup, launcher, init: 0, cable, people, guard };
         host.come_up()?;
         Ok(host)
@@ -213,15 +256,24 @@ impl TestHost {
         ))
     }
 
+    /// Has its people, and this and another host, know it by another name, too.
+    pub fn is_called(&self, name: &str, beside: &TestHost) -> Result<()> {
+        self.people.know(self.address(), name)?;
+        for host in [self, beside] {
+            host.must(&format!("echo '{} {name}' >> /etc/hosts", self.address()))?;
+        }
+        Ok(())
+    }
+
     /// What starts a program on a machine of its people.
     pub fn way_in(&self) -> String {
-        format!("nsenter --target {} --net", self.people)
+        self.people.launcher().display().to_string()
     }
 
     /// A program as one of its people starts it on a machine of theirs, with arguments to be added.
     pub fn outside(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.people.to_string(), "--net", program]);
+        let mut command = Command::new(self.people.launcher());
+        command.arg(program);
         command
     }
 
@@ -287,7 +339,7 @@ impl TestHost {
 
     /// Runs a program in the people's network.
     fn people_run(&self, program: &str, arguments: &[&str]) -> Result<()> {
-        let people = self.people.to_string();
+        let people = self.people.pid.to_string();
         let mut line = vec!["--target", &people, "--net", program];
         line.extend(arguments);
         must("nsenter", &line).map(drop)
@@ -340,6 +392,12 @@ const CONSOLE: &str = r#"#!/bin/sh
 echo 0 > '@CGROUP@/console/cgroup.procs'
 exec nsenter --target @INIT@ --mount --uts --ipc --net --pid --cgroup -- env -i HOME=/root \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 "$@"
+"#;
+
+/// In the people's network, where names mean what they do there.
+const LAPTOP: &str = r#"#!/bin/sh
+exec nsenter --target @PEOPLE@ --net unshare --mount \
+    sh -c 'mount --bind "@HOSTS@" /etc/hosts && exec "$@"' laptop "$@"
 "#;
 
 /// Runs as the first process of the new namespaces.

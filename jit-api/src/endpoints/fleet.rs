@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use jit_core::name::HostName;
+use jit_core::person::parse_public_key;
 
 use crate::access::Access;
 use crate::caller::Caller;
 use crate::endpoint::{Desk, Endpoint, Method};
 use crate::problem::Failure;
 use crate::wire::{
-    ById, HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged, HostOffer,
-    HostStanding, HostStateView, HostVerdict, Nothing, ShowHostState,
+    ById, Certificate, HostAccount, HostAsk, HostAskers, HostCode, HostFiling, HostLog, HostLogged,
+    HostOffer, HostStanding, HostStateView, HostVerdict, Nothing, ShowHostState, SshdKey,
 };
 
 /// The host that asks.
@@ -101,5 +102,17 @@ endpoint!(
     (Nothing, Nothing, HostLog) -> HostLogged,
     |desk, caller, _, _, body| {
         Ok(HostLogged { answer: desk.authority.host_log(host(caller)?, &body.records)? })
+    }
+);
+endpoint!(
+    /// A certificate over the key of the host's sshd, for the host's own name.
+    Certify = "host-certificate", Post "/v1/host/certificate", Host,
+    "A certificate over the key of the host's sshd, for its own name",
+    (Nothing, Nothing, SshdKey) -> Certificate,
+    |desk, caller, _, _, body| {
+        let key = parse_public_key(&body.public_key)?;
+        let (name, issuer) = (host(caller)?, desk.office.issuer());
+        let certificate = issuer.issue_host(desk.authority, name, key.key_data())?;
+        Ok(Certificate { certificate })
     }
 );

@@ -97,3 +97,11 @@ pub struct HostLogged {
     /// The last record of the host that is on the authority's log.
     pub answer: u64,
 }
+
+/// The key of a host's sshd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SshdKey {
+    /// In OpenSSH form.
+    pub public_key: String,
+}

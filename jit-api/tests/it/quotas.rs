@@ -11,6 +11,7 @@ use jit_core::config::Quota;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
+use jit_core::name::HostName;
 use serde_json::Value;
 use ssh_key::public::KeyData;
 
@@ -106,6 +107,10 @@ impl Issuer for Slow {
         _: Option<ProvedFactor>,
     ) -> jit_core::Result<String> {
         let _ = self.0.lock().unwrap().recv();
+        Err(Error::refused("not today"))
+    }
+
+    fn issue_host(&self, _: &Authority, _: &HostName, _: &KeyData) -> jit_core::Result<String> {
         Err(Error::refused("not today"))
     }
 }

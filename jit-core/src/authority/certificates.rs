@@ -4,15 +4,17 @@
 use serde_json::json;
 
 use super::evidence::check_approvals;
+use super::fleet::enrolled;
 use super::grants::known_grant;
 use super::{Authority, Done, acting_person};
-use crate::certificate::{KeyId, Specification, principal};
+use crate::certificate::{HostSpecification, KeyId, Specification, principal};
 use crate::error::{Error, Kind, Result};
 use crate::factor::ProvedFactor;
 use crate::grant::{Actor, Phase, Window};
 use crate::id::GrantId;
+use crate::name::HostName;
 use crate::person::fingerprint;
-use crate::store::{CaKey, CaKind, Issued};
+use crate::store::{CaKey, CaKind, Issued, Tx};
 use ssh_key::public::KeyData;
 
 /// A CA's public key.
@@ -42,10 +44,7 @@ impl Authority {
                 return Err(Error::refused(format!("there is a {kind} CA key already"))
                     .next("ssh-ca public-key shows it."));
             }
-            let other = if kind == CaKind::User { CaKind::Host } else { CaKind::User };
-            if tx.ca_keys(other)?.iter().any(|key| key.fingerprint == fingerprint) {
-                return Err(Error::refused("user and host CA must not share a key"));
-            }
+            not_the_other_cas(tx, kind, fingerprint)?;
             tx.add_ca_key(&CaKey {
                 kind,
                 fingerprint: fingerprint.to_owned(),
@@ -54,6 +53,78 @@ impl Authority {
                 created_at: now,
             })?;
             Ok(Done::new((), json!({ "fingerprint": fingerprint })))
+        })
+    }
+
+    /// Has another key pair sign people's certificates from now on, its private key sealed by the
+    /// caller. The one that signed so far stays trusted, so that what it signed lasts to its end, or
+    /// not, `at_once`; any older one is no longer. Returns the fingerprints of those.
+    ///
+    /// # Errors
+    /// Refused where there is no user CA, or the host CA has that key.
+    pub fn rotate_user_ca(
+        &self,
+        actor: &Actor,
+        fingerprint: &str,
+        public_key: &str,
+        sealed_private_key: &str,
+        at_once: bool,
+    ) -> Result<Vec<String>> {
+        let kind = CaKind::User;
+        self.change(actor, "ca.rotate", &kind.to_string(), |tx, now| {
+            let mut keys = tx.ca_keys(kind)?;
+            if keys.is_empty() {
+                return Err(Error::refused("there is no user CA key yet").next("ssh-ca init"));
+            }
+            not_the_other_cas(tx, kind, fingerprint)?;
+            let gone = keys.split_off(if at_once { 0 } else { 1 });
+            keys.insert(
+                0,
+                CaKey {
+                    kind,
+                    fingerprint: fingerprint.to_owned(),
+                    public_key: public_key.to_owned(),
+                    sealed_private_key: sealed_private_key.to_owned(),
+                    created_at: now,
+                },
+            );
+            tx.put_ca_keys(kind, &keys)?;
+            let gone: Vec<String> = gone.into_iter().map(|key| key.fingerprint).collect();
+            let kept: Vec<_> = keys.iter().skip(1).map(|key| &key.fingerprint).collect();
+            let detail = json!({ "fingerprint": fingerprint, "kept": kept, "gone": gone });
+            Ok(Done::new(gone, detail))
+        })
+    }
+
+    /// Issues the certificate of a host's sshd, which the host asked for by its enrolled key. It is
+    /// on record before it is handed out.
+    ///
+    /// # Errors
+    /// Not found when there is no such host; refused for a key that is none of a host; conflict when
+    /// `ca` is not the key that signs any more; whatever `sign` fails with.
+    pub fn issue_host<C>(
+        &self,
+        name: &HostName,
+        public_key: &KeyData,
+        ca: &str,
+        sign: impl FnOnce(&HostSpecification) -> Result<C>,
+    ) -> Result<C> {
+        let actor = Actor::Host(name.clone());
+        self.change(&actor, "certificate.issue-host", name.as_str(), |tx, now| {
+            enrolled(tx, name)?;
+            let keys = tx.ca_keys(CaKind::Host)?;
+            if keys.first().is_none_or(|key| key.fingerprint != ca) {
+                return Err(Error::new(Kind::Conflict, "another host CA key signs by now"));
+            }
+            let opens = now.before(self.config.clock_skew);
+            let specification = HostSpecification::new(tx.next_serial()?, public_key, name, opens)?;
+            let certificate = sign(&specification)?;
+            let detail = json!({
+                "serial": specification.serial, "key": fingerprint(public_key), "ca": ca,
+                "valid_after": specification.validity.not_before.rfc3339(),
+                "valid_before": specification.validity.not_after.rfc3339(),
+            });
+            Ok(Done::new(certificate, detail))
         })
     }
 
@@ -145,4 +216,13 @@ impl Authority {
             Ok(Done::new((specification, certificate), detail))
         })
     }
+}
+
+/// That a new key of one CA is none of the other's.
+fn not_the_other_cas(tx: &dyn Tx, kind: CaKind, fingerprint: &str) -> Result<()> {
+    let other = if kind == CaKind::User { CaKind::Host } else { CaKind::User };
+    if tx.ca_keys(other)?.iter().any(|key| key.fingerprint == fingerprint) {
+        return Err(Error::refused("user and host CA must not share a key"));
+    }
+    Ok(())
 }

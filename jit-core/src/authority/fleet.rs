@@ -208,7 +208,7 @@ impl Authority {
     }
 }
 
-fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
+pub(super) fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
     tx.host(name)?.ok_or_else(|| {
         Error::not_found(format!("there is no host {name}")).next("jitctl host list")
     })

@@ -50,8 +50,10 @@ impl Authority {
             let new = difference(tx, state)?;
             apply(tx, state, &new)?;
             let grants: Vec<_> = new.grants.iter().map(Grant::id).collect();
+            let cas: Vec<_> = state.ca_keys.iter().map(|key| &key.fingerprint).collect();
             let detail = json!({
-                "labels": new.labels.then_some(&state.host.labels), "ca_keys": new.ca_keys,
+                "labels": new.labels.then_some(&state.host.labels),
+                "ca_keys": new.ca_keys.then_some(cas),
                 "people": new.people, "people_gone": new.gone, "grants": grants,
             });
             Ok(Done::new(true, detail))

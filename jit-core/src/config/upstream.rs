@@ -126,7 +126,8 @@ impl RawUpstream {
                     "ask" => FactorFrom::Ask,
                     "certificate" => FactorFrom::Certificate,
                     _ => {
-                        let what = "second_factor is neither ask nor certificate";
+                        let what = "second_factor of [authority] is \"ask\" or \"certificate\"; \
+                                    \"required\" and \"none\" are words of [factor]";
                         return Err(read.file.error_at(&word.span(), what));
                     }
                 },

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use jit_core::authority::Authority;
+use jit_core::certificate::HostSpecification;
 use jit_core::config::Config;
 use jit_core::factor::Verdict;
 use jit_core::grant::{Action, Actor, Ask as Asked, Grant};
@@ -14,12 +15,17 @@ use jit_core::id::GrantId;
 use jit_core::link::{Ask, Asker, Code, Filing, HostState, Told};
 use jit_core::login::{Attempt, Offer, Standing};
 use jit_core::name::{GroupName, HostName, Login, PersonName, Place, Reason};
+use jit_core::person::parse_public_key;
 use jit_core::seal::Vault;
 use jit_core::secret::SecretText;
+use jit_core::store::CaKind;
 use jit_core::store::sqlite::Opener;
 use jit_core::time::Span;
 use jit_core::{Error, Result};
 use jit_link::Office;
+use ssh_key::certificate::{Builder, CertType};
+use ssh_key::private::{Ed25519Keypair, KeypairData};
+use ssh_key::{HashAlg, PrivateKey};
 use tempfile::TempDir;
 
 const POLICY: &str = r#"
@@ -50,6 +56,8 @@ pub struct Near {
     pub authority: Mutex<Authority>,
     pub away: AtomicBool,
     pub asked: AtomicU32,
+    /// For which host it certifies keys.
+    pub called: Mutex<HostName>,
 }
 
 impl Ground {
@@ -69,11 +77,14 @@ impl Ground {
         office.put_host(&root, &web_2(), &[].into()).unwrap();
         let groups = [GroupName::parse("dev").unwrap()].into();
         office.add_person(&root, &alice(), &groups, &[KEY.to_owned()]).unwrap();
+        let (host_ca, line) = (fingerprint(HOST_CA), public(HOST_CA));
+        office.add_ca_key(&root, CaKind::Host, &host_ca, &line, "sealed").unwrap();
         let codes = enrol(&office);
         let near = Near {
             authority: Mutex::new(office),
             away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
+            called: Mutex::new(web_2()),
         };
         Ground { dir, office: near, codes: Mutex::new(codes) }
     }
@@ -135,6 +146,32 @@ fn enrol(office: &Authority) -> Vec<SecretText> {
     office.confirm_enrolment(&Actor::Root, &alice(), &code).unwrap()
 }
 
+/// The host CA's key, and of nobody else.
+const HOST_CA: u8 = 9;
+
+fn private(seed: u8) -> PrivateKey {
+    PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&[seed; 32])), "").unwrap()
+}
+
+/// The public key made of a seed.
+pub fn public(seed: u8) -> String {
+    private(seed).public_key().to_openssh().unwrap().trim().to_owned()
+}
+
+/// Its fingerprint.
+pub fn fingerprint(seed: u8) -> String {
+    private(seed).public_key().fingerprint(HashAlg::Sha256).to_string()
+}
+
+fn certified(wanted: &HostSpecification) -> String {
+    let (opens, ends) = (wanted.validity.not_before.unix(), wanted.validity.not_after.unix());
+    let mut builder = Builder::new([1; 32], wanted.public_key.clone(), opens, ends).unwrap();
+    builder.serial(wanted.serial).unwrap().cert_type(CertType::Host).unwrap();
+    builder.key_id(wanted.key_id()).unwrap();
+    builder.valid_principal(wanted.host.as_str()).unwrap();
+    builder.sign(&private(HOST_CA)).unwrap().to_openssh().unwrap()
+}
+
 pub fn web_2() -> HostName {
     HostName::parse("web-2").unwrap()
 }
@@ -186,6 +223,16 @@ impl Office for Near {
     }
     fn standing(&self, id: &GrantId) -> Result<Standing> {
         self.ask(|office| office.host_standing(&web_2(), id))
+    }
+    fn certificate(&self, key: &str) -> Result<String> {
+        let key = parse_public_key(key)?;
+        let ca = fingerprint(HOST_CA);
+        let name = self.called.lock().unwrap().clone();
+        self.ask(|office| {
+            office.issue_host(&web_2(), key.key_data(), &ca, |wanted| {
+                Ok(certified(&HostSpecification { host: name, ..wanted.clone() }))
+            })
+        })
     }
     fn log(&self, records: &[Told]) -> Result<u64> {
         self.ask(|office| office.host_log(&web_2(), records))

@@ -5,4 +5,5 @@
 
 mod ground;
 mod logins;
+mod sshd;
 mod steps;

@@ -18,8 +18,7 @@ mod trial;
 
 use std::path::Path;
 
-use jit_core::authority::Authority;
-use jit_core::config::DEFAULT_PATH;
+use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::store::CaKind;
 use jit_core::time::spoken;
 use jit_core::{Error, Result, rootfile};
@@ -34,7 +33,7 @@ pub(super) use checks::program;
 use plan::Change;
 pub use rollback::{UNIT, Waiting, waiting};
 
-/// The user CA's public keys, where the drop-in looks for them.
+/// The user CA's public keys, where the drop-in looks for them; in a fleet they are elsewhere.
 const CA_FILE: &str = "/etc/jit/user_ca.pub";
 
 /// Runs `jitctl setup`.
@@ -104,7 +103,8 @@ fn whole(path: &Path, setup: &Setup, output: Output) -> Result<Exit> {
         None => None,
     };
 
-    let drop_in = sshd::drop_in(&authorized, Path::new(CA_FILE).exists());
+    let config = desk.as_ref().map(|desk| desk.authority.config());
+    let drop_in = sshd::drop_in(&authorized, &sshds_files(config));
     let changes = plan::apply(drop_in.clone())?;
     if changes.is_empty() {
         return nothing_to_do(&checks, output);
@@ -188,7 +188,10 @@ What this means:
 fn certificates(desk: &Desk) -> Result<()> {
     let Desk { authority, output } = desk;
     if authority.config().authority.is_some() {
-        return trusted(authority, *output);
+        if authority.ca_keys(CaKind::User)?.is_empty() {
+            output.say("note  the authority has no CA: logins by key only, no certificates")?;
+        }
+        return Ok(());
     }
     let Some(program) = checks::program("ssh-ca") else {
         return output.say("note  ssh-ca is not installed: logins by key only, no certificates");
@@ -206,21 +209,14 @@ fn certificates(desk: &Desk) -> Result<()> {
     Ok(())
 }
 
-/// The file that sshd trusts, on a host whose CA is its authority's.
-fn trusted(authority: &Authority, output: Output) -> Result<()> {
-    let keys: String = authority
-        .ca_keys(CaKind::User)?
-        .iter()
-        .map(|key| format!("{}\n", key.public_key))
-        .collect();
-    if keys.is_empty() {
-        return output.say("note  the authority has no CA: logins by key only, no certificates");
+/// What sshd shall go by. In a fleet `jit-link` keeps it, where it may write.
+fn sshds_files(config: Option<&Config>) -> sshd::Files {
+    let linked = config.filter(|config| config.authority.is_some());
+    let ca = linked.map_or_else(|| CA_FILE.into(), Config::trusted_ca_file);
+    sshd::Files {
+        user_ca: Some(ca).filter(|file| file.exists()),
+        certificate: linked.map(Config::host_certificate_file),
     }
-    if files::read(CA_FILE.as_ref())?.as_deref() == Some(keys.as_str()) {
-        return Ok(());
-    }
-    files::replace(CA_FILE.as_ref(), &keys)?;
-    output.say(format!("wrote {CA_FILE}"))
 }
 
 fn confirm(path: &Path, output: Output) -> Result<Exit> {

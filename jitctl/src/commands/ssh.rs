@@ -50,6 +50,8 @@ pub fn run(reach: &Reach, ssh: &Ssh, output: Output) -> Result<Exit> {
     let mut command = Command::new("ssh");
     command.arg("-o").arg(format!("CertificateFile={}", file.display()));
     command.arg("-o").arg(format!("IdentityFile={}", profile.key.display()));
+    // By the name that was granted, wherever ssh's own configuration says that it is.
+    command.arg("-o").arg(format!("HostKeyAlias={host}"));
     if let Some(known) = known_hosts(&line, profile)? {
         // Beside the files that ssh looks into.
         command.arg("-o").arg(format!("KnownHostsCommand=/bin/cat {known}"));

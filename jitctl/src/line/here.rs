@@ -9,7 +9,7 @@ use jit_core::authority::{Authority, NewRequest};
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::{Actor, Ask, Evidence, Grant, Phase, Yes};
 use jit_core::id::GrantId;
-use jit_core::name::PersonName;
+use jit_core::name::{HostName, PersonName};
 use jit_core::store::GrantFilter;
 use jit_core::time::{Span, Timestamp};
 use jit_core::{Error, Result};
@@ -109,6 +109,10 @@ impl Issuer for NoIssuer {
     ) -> Result<String> {
         Err(Error::refused("jitctl holds no CA key")
             .next(format!("ssh-ca sign --grant {grant} --key FILE")))
+    }
+
+    fn issue_host(&self, _: &Authority, _: &HostName, _: &KeyData) -> Result<String> {
+        Err(Error::refused("jitctl holds no CA key"))
     }
 }
 

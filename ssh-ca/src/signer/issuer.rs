@@ -7,9 +7,11 @@ use jit_core::authority::Authority;
 use jit_core::factor::ProvedFactor;
 use jit_core::grant::Actor;
 use jit_core::id::GrantId;
+use jit_core::name::HostName;
 use jit_core::{Error, Kind, Result};
 use prometheus_client::metrics::counter::Counter;
-use ssh_ca::issue::Issue;
+use ssh_ca::issue::{Issue, issue_host};
+use ssh_key::Certificate;
 use ssh_key::public::KeyData;
 
 /// Signs for the office. What it signs, and whether, [`Authority::issue`] says, in the transaction
@@ -58,8 +60,17 @@ impl Issuer for CaIssuer {
         });
         let (_, certificate) = issued?;
         self.issued.inc();
-        certificate
-            .to_openssh()
-            .map_err(|e| Error::invalid(format!("the certificate can't be written: {e}")))
+        line(&certificate)
     }
+
+    // Once in a while: the host CA's key is not kept ready.
+    fn issue_host(&self, authority: &Authority, host: &HostName, key: &KeyData) -> Result<String> {
+        line(&issue_host(authority, host, key)?)
+    }
+}
+
+fn line(certificate: &Certificate) -> Result<String> {
+    certificate
+        .to_openssh()
+        .map_err(|e| Error::invalid(format!("the certificate can't be written: {e}")))
 }

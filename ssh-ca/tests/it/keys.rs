@@ -24,6 +24,38 @@ fn init_makes_both_cas_once() {
 }
 
 #[test]
+fn a_rotation_has_another_key_sign_and_keeps_the_last_one_unless_it_leaked() {
+    let desk = Desk::new();
+    desk.ssh_ca(&["rotate"]).refused(1, "no user CA key");
+    desk.ssh_ca(&["init"]).ok();
+    let keys = || -> Vec<String> {
+        desk.ssh_ca(&["public-key"]).ok().out.lines().map(str::to_owned).collect()
+    };
+    let first = keys();
+    assert!(!desk.path("user_ca.pub").exists());
+    std::fs::write(desk.path("user_ca.pub"), &first[0]).unwrap();
+    let said = desk.ssh_ca(&["rotate", "--json"]).ok().json();
+    assert_eq!(said["gone"], serde_json::json!([]));
+    let second = keys();
+    assert_eq!((second.len(), &second[1]), (2, &first[0]), "the one that signs is first");
+    // What sshd of this machine trusts.
+    let trusted = || std::fs::read_to_string(desk.path("user_ca.pub")).unwrap();
+    assert_eq!(trusted().lines().collect::<Vec<_>>(), second);
+    desk.ssh_ca(&["rotate"]).ok();
+    let third = keys();
+    assert_eq!((third.len(), &third[1]), (2, &second[0]), "the oldest is gone");
+    let said = desk.ssh_ca(&["rotate", "--at-once"]).ok();
+    assert_eq!(said.out.matches("Trusted no longer: SHA256:").count(), 2, "{}", said.out);
+    assert_eq!(keys().len(), 1);
+    assert_eq!(trusted().lines().collect::<Vec<_>>(), keys());
+    // Each is sealed, so that it signs.
+    let grant = desk.grant("web-1", 600, false);
+    let key = desk.key("id", &["-t", "ed25519"]);
+    let (id, key) = (grant.id().to_string(), key.to_str().unwrap());
+    desk.ssh_ca(&["sign", "--grant", &id, "--key", key, "--out", "-"]).ok();
+}
+
+#[test]
 fn the_public_keys_are_such_to_ssh_keygen() {
     let desk = Desk::new();
     let made = desk.ssh_ca(&["init", "--json"]).ok().json();

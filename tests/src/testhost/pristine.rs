@@ -10,13 +10,14 @@ use std::time::Duration;
 /// Where trees are kept, from one run to the next.
 const CACHE: &str = "/var/cache/jit-test-hosts";
 
-/// What every host has: what real ones have, and what a person could use to stay.
+/// What every host has: what real ones have, what people run over ssh, and what a person could use to
+/// stay.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,\
     openssh-sftp-server,sudo,iproute2,cron,at,tmux,screen,procps,passwd,dbus-user-session,\
-    pamtester";
+    pamtester,rsync,git,python3";
 
 /// Changes when the recipe does, so that an old tree is not taken for a new one.
-const RECIPE: &str = "3";
+const RECIPE: &str = "4";
 
 /// A Debian release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jit_core::authority::Authority;
+use jit_core::certificate::{SSHD_KEY, check_host};
 use jit_core::config::Config;
+use jit_core::person::parse_public_key;
 use jit_core::policy::{LoginPattern, Policy};
-use jit_core::rootfile;
 use jit_core::store::{CaKind, GrantFilter};
+use jit_core::{Error, Result, rootfile};
+use ssh_key::{Certificate, HashAlg};
 
 use super::ask::ask;
 use super::report::{Finding, Report};
@@ -128,6 +131,10 @@ impl Host<'_> {
         for file in named("trustedusercakeys") {
             self.trusted(file, report);
         }
+        if self.config.authority.is_some() {
+            let ours = self.config.host_certificate_file().display().to_string();
+            report.add([self.certificate(named("hostcertificate").contains(ours.as_str()))]);
+        }
         for file in named("revokedkeys") {
             if !Path::new(file).exists() {
                 report.fail(
@@ -149,7 +156,40 @@ impl Host<'_> {
         let Some(keys) = self.authority.and_then(|a| a.ca_keys(CaKind::User).ok()) else { return };
         let text = text(Path::new(file)).unwrap_or_default();
         let ours: Vec<&str> = keys.iter().map(|key| key.public_key.as_str()).collect();
-        report.add([sshd::trusted(file, &text, &ours)]);
+        let mend = match &self.config.authority {
+            None => format!("ssh-ca public-key > {file}"),
+            Some(_) if Path::new(file) == self.config.trusted_ca_file() => {
+                "jit-link keeps it: journalctl -u jit-link -n 20".to_owned()
+            }
+            Some(_) => "jitctl setup, which names the file that jit-link keeps".to_owned(),
+        };
+        report.add([sshd::trusted(file, &text, &ours, &mend)]);
+    }
+
+    /// Whether sshd shows a certificate by which people know this host.
+    fn certificate(&self, shown: bool) -> Finding {
+        const WHY: &str = "People who come here for the first time are asked whether they know it.";
+        if !shown {
+            return Finding::warn("sshd shows no certificate of this host", WHY, "jitctl setup");
+        }
+        let read = |path: &Path| text(path).unwrap_or_default();
+        let checked = || -> Result<bool> {
+            let key = parse_public_key(&read(Path::new(SSHD_KEY)))?;
+            let file = read(&self.config.host_certificate_file());
+            let certificate = Certificate::from_openssh(file.trim())
+                .map_err(|_| Error::refused("the certificate of this host's key is not there"))?;
+            let authority =
+                self.authority.ok_or_else(|| Error::unavailable("the store does not open"))?;
+            let cas = authority.ca_keys(CaKind::Host)?;
+            let cas = cas.iter().filter_map(|ca| parse_public_key(&ca.public_key).ok());
+            let trusted: Vec<_> = cas.map(|ca| ca.fingerprint(HashAlg::Sha256)).collect();
+            let now = authority.wall_clock()?;
+            check_host(&certificate, key.key_data(), &self.config.host, &trusted, now)
+        };
+        match checked() {
+            Ok(_) => Finding::ok("sshd shows a certificate by which people know this host"),
+            Err(error) => Finding::warn(error.what(), WHY, "journalctl -u jit-link -n 20"),
+        }
     }
 
     /// Everybody whom sshd is asked about: accounts with a shell, and what policy and grants name.
@@ -311,7 +351,7 @@ fn service_text(service: &str) -> Option<String> {
 }
 
 /// Where libpam finds a module.
-fn module_path(module: &str) -> Result<PathBuf, String> {
+fn module_path(module: &str) -> std::result::Result<PathBuf, String> {
     if module.starts_with('/') {
         let path = PathBuf::from(module);
         return if path.exists() { Ok(path) } else { Err(module.to_owned()) };

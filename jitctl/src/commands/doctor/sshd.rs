@@ -251,13 +251,12 @@ fn grace(seconds: &str, prompt_wait: u64) -> Option<Finding> {
 }
 
 /// Whether the file that sshd trusts holds the store's CA keys, and no others.
-pub fn trusted(file: &str, text: &str, ours: &[&str]) -> Finding {
+pub fn trusted(file: &str, text: &str, ours: &[&str], mend: &str) -> Finding {
     // Type and key; a comment may follow.
     let bare = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let there: BTreeSet<String> = lines.map(bare).collect();
     let wanted: BTreeSet<String> = ours.iter().map(|key| bare(key)).collect();
-    let mend = format!("ssh-ca public-key > {file}");
     if !wanted.is_subset(&there) {
         let why = "No certificate that ssh-ca signs is accepted.";
         return Finding::fail(format!("{file} does not hold the user CA key"), why, mend);

@@ -231,8 +231,10 @@ impl Checks {
                 return Ok(Some((person.clone(), login)));
             }
         }
-        let none = Error::refused("nobody whose key the authority knows has an account here")
-            .next("useradd -m -s /bin/bash NAME, as the authority calls them.");
+        let none = Error::refused("nobody whose key the authority knows has an account here").next(
+            "Who shall log in joins first (jitctl user invite NAME, on the authority), and has an \
+                 account of that name here: useradd -m -s /bin/bash NAME",
+        );
         self.fail(&none)?;
         Ok(None)
     }

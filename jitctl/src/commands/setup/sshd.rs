@@ -18,11 +18,24 @@ pub const SSHD: &str = "/usr/sbin/sshd";
 /// What sshd needs, with the usual paths.
 const TEXT: &str = include_str!("../../../../packaging/sshd/jit.conf");
 
+/// Files that sshd goes by.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The user CA's public keys, where there is one.
+    pub user_ca: Option<PathBuf>,
+    /// The certificate of sshd's own key, where something keeps one.
+    pub certificate: Option<PathBuf>,
+}
+
 /// The drop-in. Without a CA it says nothing of certificates.
-pub fn drop_in(authorized: &Path, has_ca: bool) -> String {
-    let text = TEXT.replace("/usr/sbin/jit-authorized", &authorized.display().to_string());
-    if has_ca {
-        return text;
+pub fn drop_in(authorized: &Path, files: &Files) -> String {
+    let mut text = TEXT.replace("/usr/sbin/jit-authorized", &authorized.display().to_string());
+    if let Some(certificate) = &files.certificate {
+        let own = "# The host's own, by which people know it; jit-link renews it.";
+        text.push_str(&format!("\n{own}\nHostCertificate {}\n", certificate.display()));
+    }
+    if let Some(ca) = &files.user_ca {
+        return text.replace(super::CA_FILE, &ca.display().to_string());
     }
     let certificates = ["# Certificates.", "TrustedUserCAKeys", "AuthorizedPrincipals"];
     let kept = text.lines().filter(|line| !certificates.iter().any(|c| line.starts_with(c)));
@@ -155,12 +168,20 @@ mod tests {
     #[test]
     fn without_a_ca_nothing_is_said_of_certificates() {
         let program = Path::new("/usr/sbin/jit-authorized");
-        let whole = drop_in(program, true);
+        let files = |ca: Option<&str>, certificate: Option<&str>| Files {
+            user_ca: ca.map(PathBuf::from),
+            certificate: certificate.map(PathBuf::from),
+        };
+        let whole = drop_in(program, &files(Some("/etc/jit/user_ca.pub"), None));
         assert!(whole.contains("\nTrustedUserCAKeys /etc/jit/user_ca.pub\n"));
-        let bare = drop_in(program, false);
+        let bare = drop_in(program, &files(None, None));
         assert!(!bare.contains("TrustedUserCAKeys") && !bare.contains("Principals"), "{bare}");
         assert!(bare.contains("\nAuthorizedKeysCommand /usr/sbin/jit-authorized keys %u\n"));
         assert_eq!(bare.lines().count() + 5, whole.lines().count());
+        let linked = drop_in(program, &files(Some("/var/lib/jit/user_ca.pub"), Some("/c.pub")));
+        assert!(linked.contains("\nTrustedUserCAKeys /var/lib/jit/user_ca.pub\n"));
+        assert!(!linked.contains("/etc/jit/user_ca.pub"), "{linked}");
+        assert!(linked.ends_with("\nHostCertificate /c.pub\n"), "{linked}");
     }
 
     #[test]

@@ -179,7 +179,7 @@ fn an_exempt_login_may_have_its_own_key_file_and_root_its_role() {
 
 #[test]
 fn the_trusted_file_has_to_hold_our_ca_and_no_other() {
-    let level = |text: &str| trusted("/etc/jit/user_ca.pub", text, &["ssh-ed25519 OURS"]).level;
+    let level = |text: &str| trusted("/etc/jit/user_ca.pub", text, &["ssh-ed25519 OURS"], "").level;
     assert_eq!(level("# CA\nssh-ed25519 OURS jit-user-ca\n"), Level::Ok);
     assert_eq!(level("ssh-ed25519 OTHER jit-user-ca\n"), Level::Fail);
     assert_eq!(level(""), Level::Fail);
