@@ -167,6 +167,8 @@ impl Furniture {
         let text = proof::enrol_host(SERVER, &host("web-2"), &code, &print("web-2")).unwrap();
         let enrol_host = enrolment("web-2", &code, &text, "host");
 
+        let another = desk.authority.begin_enrolment(&Actor::Root, &person("bob")).unwrap();
+        let first = json!({ "code": App::of(another.otpauth_uri.expose()).code(desk) });
         let alice_code = alice_app.code(desk);
         let reason = json!({ "reason": "INC-1 enough of it" });
         let attempt = json!({ "action": "login", "login": "deploy", "service": "sshd" });
@@ -196,6 +198,7 @@ impl Furniture {
             ("revocations", (ADA, json!({ "all": true, "reason": "INC-1 all of it" }))),
             ("person-add", (ADA, json!({ "name": "heidi", "keys": [line(&key("heidi"))] }))),
             ("key-add", (ADA, json!({ "public_key": line(&key("another")) }))),
+            ("mfa-confirm", (ROOT, first)),
             ("policy-check", (ADA, json!({ "text": "[[role]]\nname = \"a\"\n" }))),
             (
                 "host-factor",
@@ -209,6 +212,7 @@ impl Furniture {
             ("host-offer", (HOST, host_ask)),
             ("host-request", (HOST, filing)),
             ("host-log", (HOST, json!({ "records": [told] }))),
+            ("host-certificate", (HOST, json!({ "public_key": line(&key("web-1")) }))),
             ("host-state", (HOST, Value::Null)),
             ("host-standing", (HOST, Value::Null)),
             ("inbox", (BOB, Value::Null)),
@@ -221,6 +225,7 @@ impl Furniture {
                 "extend" | "shorten" | "revoke" => &active,
                 // The server's own host is not removed.
                 "host-remove" => "web-2",
+                "mfa-confirm" => "bob",
                 _ if entry.path.starts_with("/v1/people/") => "alice",
                 _ if entry.path.starts_with("/v1/hosts/") => "web-1",
                 _ => &id,
