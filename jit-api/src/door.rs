@@ -5,6 +5,7 @@ use jit_core::name::{HostName, PersonName};
 use jit_core::time::Timestamp;
 use jit_core::{Error, sshsig};
 use sha2::{Digest, Sha256};
+use ssh_key::public::KeyData;
 
 use crate::asked::{Asked, Peer};
 use crate::caller::Caller;
@@ -17,8 +18,15 @@ use crate::token::Token;
 /// Who asks, and by which proof.
 pub(crate) struct Arrived {
     pub(crate) caller: Caller,
-    /// Of the nonce, if there is a proof.
-    pub(crate) nonce: Option<[u8; 32]>,
+    pub(crate) proved: Option<Proved>,
+}
+
+/// A proof that is good.
+pub(crate) struct Proved {
+    /// Of the nonce.
+    pub(crate) nonce: [u8; 32],
+    /// What signed the request.
+    pub(crate) key: KeyData,
 }
 
 /// Finds out who asks.
@@ -32,7 +40,7 @@ pub(crate) fn arrive(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Arrived, Fail
             Peer::Unix { uid } => local(desk, uid)?,
             Peer::Network { .. } => Caller::Nobody,
         };
-        return Ok(Arrived { caller, nonce: None });
+        return Ok(Arrived { caller, proved: None });
     };
     match claim.split_once(' ') {
         Some(("JIT", token)) => by_token(desk, asked, token),
@@ -69,26 +77,28 @@ fn by_token(desk: &Desk<'_>, asked: &Asked<'_>, text: &str) -> Result<Arrived, F
     if token.server != desk.office.name() {
         return Err(refused("the token is another server's"));
     }
-    if authority.now()? >= token.expires_at {
+    let (found, now) = authority.person_with_key(&token.person, &token.key)?;
+    if now >= token.expires_at {
         return Err(refused("the token has expired"));
     }
-    let Some((person, _)) = authority.person_with_key(&token.person, &token.key)? else {
+    let Some((person, _)) = found else {
         return Err(refused("the key of this login, or its person, does not count any more"));
     };
-    let nonce = check_proof(desk, asked, &actor, Some(text), &token.proof_key)?;
+    let proved = check_proof(desk, asked, &actor, Some(text), &token.proof_key, now)?;
     let admin = desk.office.is_admin(&person);
     let (name, key, factor) = (token.person, token.key, Some(token.factor));
-    Ok(Arrived { caller: Caller::Person { name, key, factor, admin }, nonce: Some(nonce) })
+    Ok(Arrived { caller: Caller::Person { name, key, factor, admin }, proved: Some(proved) })
 }
 
 fn by_host(desk: &Desk<'_>, asked: &Asked<'_>, name: &str) -> Result<Arrived, Failure> {
     let unknown =
         || Failure::unauthenticated("no such host is enrolled here").next("Enrol it: jitctl join");
     let name = HostName::parse(name).map_err(|_| unknown())?;
-    let key = desk.authority.host_key(&name)?.ok_or_else(unknown)?;
+    let (key, now) = desk.authority.host_key(&name)?;
+    let key = key.ok_or_else(unknown)?;
     let actor = Caller::Host(name.clone()).actor();
-    let nonce = check_proof(desk, asked, &actor, None, &key)?;
-    Ok(Arrived { caller: Caller::Host(name), nonce: Some(nonce) })
+    let proved = check_proof(desk, asked, &actor, None, &key, now)?;
+    Ok(Arrived { caller: Caller::Host(name), proved: Some(proved) })
 }
 
 /// Checks that `key` signed this request just now, and that it is no replay.
@@ -98,7 +108,8 @@ fn check_proof(
     actor: &Actor,
     token: Option<&str>,
     key: &str,
-) -> Result<[u8; 32], Failure> {
+    now: Timestamp,
+) -> Result<Proved, Failure> {
     let refused = |why: &str| refuse(desk, asked, actor, why, Failure::unauthenticated(why));
     let Some(header) = asked.headers.proof else {
         return Err(refused("the request is not signed"));
@@ -117,15 +128,13 @@ fn check_proof(
         time: proof.time,
         nonce: &proof.nonce,
     };
-    if let Err(error) = sshsig::check(&proof.sshsig, proof::REQUEST, &request.text()?, [key]) {
-        let error = error.context("the proof of the request");
-        return Err(refused(error.what()));
-    }
-    let now = desk.authority.now()?;
-    let digest: [u8; 32] = Sha256::digest(format!("{key}\n{}", proof.nonce)).into();
+    let signer = sshsig::check(&proof.sshsig, proof::REQUEST, &request.text()?, [key])
+        .map_err(|error| refused(error.context("the proof of the request").what()))?;
+    let nonce: [u8; 32] = Sha256::digest(format!("{key}\n{}", proof.nonce)).into();
+    let proved = Proved { nonce, key: signer.key_data().clone() };
     let nonces = desk.office.proofs();
-    if nonces.is_waiting(&digest) {
-        return Ok(digest);
+    if nonces.is_waiting(&nonce) {
+        return Ok(proved);
     }
     in_time(desk, proof.time, now).map_err(|failure| {
         let why = failure.error.what().to_owned();
@@ -133,8 +142,8 @@ fn check_proof(
     })?;
     // As long as it could be taken again, and a wait on top.
     let until = proof.time.saturating_add(2 * proof::FRESH + desk.office.longest_wait());
-    match nonces.take(digest, now, until) {
-        Use::Fresh | Use::Waiting => Ok(digest),
+    match nonces.take(nonce, now, until) {
+        Use::Fresh | Use::Waiting => Ok(proved),
         Use::Used => Err(refused("the proof was used before")),
         Use::Full => Err(Error::unavailable("there are too many requests").into()),
     }

@@ -36,7 +36,7 @@ type Pin = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The dispatcher.
 pub struct Office {
-    pool: Pool,
+    pub(crate) pool: Pool,
     issuer: Box<dyn Issuer>,
     name: String,
     serve: Option<Serve>,
@@ -47,7 +47,7 @@ pub struct Office {
     limits: Limits,
     recorded: Mutex<HashMap<String, (u64, u32)>>,
     /// One writer at a time in this process: waiting here is fair, waiting for SQLite's lock is not.
-    writing: Mutex<()>,
+    pub(crate) writing: Mutex<()>,
 }
 
 impl Office {
@@ -88,7 +88,7 @@ impl Office {
     /// Answers a request, or says that it waits. Asked again after a wait, with the same request,
     /// `may_wait` is whether there is time left.
     pub fn answer(&self, asked: &Asked<'_>, may_wait: bool) -> Turn {
-        let mut log = Log { endpoint: None, caller: Caller::Nobody };
+        let mut log = Log::new();
         let turned = self.turn(asked, may_wait, &mut log);
         turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)))
     }
@@ -107,7 +107,7 @@ impl Office {
     /// As an endpoint with that access.
     pub fn admit(&self, asked: &Asked<'_>, access: Access) -> Result<Caller, Failure> {
         let authority = self.pool.take()?;
-        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let desk = self.desk(&authority, asked);
         let caller = door::arrive(&desk, asked)?.caller;
         access.admit(&caller).map(|()| caller)
     }
@@ -118,27 +118,50 @@ impl Office {
     }
 
     fn turn(&self, asked: &Asked<'_>, may_wait: bool, log: &mut Log) -> Result<Turn, Failure> {
-        if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
-            return Err(Error::invalid("the path is too long").into());
-        }
-        let (entry, path) = route::find(asked.method, asked.path)?;
-        log.endpoint = Some(entry.name);
-        if asked.body.len() > LARGEST_BODY {
-            return Err(Failure::too_large("the body is larger than 256 KiB"));
-        }
+        let (entry, path) = find(asked, log)?;
         let authority = self.pool.take()?;
-        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let admitted = self.let_in(&authority, entry, path, asked, log)?;
+        let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
+        self.run(&admitted, asked, may_wait, log)
+    }
+
+    /// Finds out who asks, and whether they get as far as the handler.
+    pub(crate) fn let_in<'a>(
+        &'a self,
+        authority: &'a Authority,
+        entry: &'static Entry,
+        path: String,
+        asked: &Asked<'_>,
+        log: &mut Log,
+    ) -> Result<Admitted<'a>, Failure> {
+        let mut desk = self.desk(authority, asked);
         let mut nonce = None;
         if entry.access != Access::Public {
             let arrived = door::arrive(&desk, asked)?;
             log.caller = arrived.caller;
-            nonce = arrived.nonce;
+            if let Some(proved) = arrived.proved {
+                nonce = Some(proved.nonce);
+                desk.signed_by = Some(proved.key);
+            }
             entry.access.admit(&log.caller)?;
         }
-        let unread =
-            Unread { path: &path, query: asked.query.unwrap_or_default(), body: asked.body };
-        let Ran { answer, waits } = self.run(&desk, &log.caller, entry, asked, &unread)?;
-        if let Some(nonce) = &nonce {
+        Ok(Admitted { entry, path, desk, nonce })
+    }
+
+    /// Has the handler answer.
+    pub(crate) fn run(
+        &self,
+        admitted: &Admitted<'_>,
+        asked: &Asked<'_>,
+        may_wait: bool,
+        log: &Log,
+    ) -> Result<Turn, Failure> {
+        let Admitted { entry, path, desk, nonce } = admitted;
+        let (query, caller) = (asked.query.unwrap_or_default(), &log.caller);
+        let unread = Unread { path, query, body: asked.body };
+        let act = || (entry.run)(desk, caller, &unread);
+        let Ran { answer, waits } = idempotency::once(desk, caller, entry.method, asked, act)?;
+        if let Some(nonce) = nonce {
             self.proofs.waits(nonce, may_wait && waits.is_some());
         }
         match waits {
@@ -150,16 +173,8 @@ impl Office {
         }
     }
 
-    fn run(
-        &self,
-        desk: &Desk<'_>,
-        caller: &Caller,
-        entry: &Entry,
-        asked: &Asked<'_>,
-        unread: &Unread<'_>,
-    ) -> Result<Ran, Failure> {
-        let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
-        idempotency::once(desk, caller, entry.method, asked, || (entry.run)(desk, caller, unread))
+    fn desk<'a>(&'a self, authority: &'a Authority, asked: &Asked<'_>) -> Desk<'a> {
+        Desk { authority, office: self, from: asked.peer.address(), signed_by: None }
     }
 
     /// What clients know the server by.
@@ -220,13 +235,39 @@ impl Office {
     }
 }
 
+/// The endpoint that is asked, and what stands in its path.
+pub(crate) fn find(asked: &Asked<'_>, log: &mut Log) -> Result<(&'static Entry, String), Failure> {
+    if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
+        return Err(Error::invalid("the path is too long").into());
+    }
+    let (entry, path) = route::find(asked.method, asked.path)?;
+    log.endpoint = Some(entry.name);
+    if asked.body.len() > LARGEST_BODY {
+        return Err(Failure::too_large("the body is larger than 256 KiB"));
+    }
+    Ok((entry, path))
+}
+
+/// A request that gets as far as its handler.
+pub(crate) struct Admitted<'a> {
+    entry: &'static Entry,
+    path: String,
+    desk: Desk<'a>,
+    /// Of its proof, if it was signed.
+    nonce: Option<[u8; 32]>,
+}
+
 /// What is known of a request, for the answer and the log.
-struct Log {
+pub(crate) struct Log {
     endpoint: Option<&'static str>,
     caller: Caller,
 }
 
 impl Log {
+    pub(crate) fn new() -> Self {
+        Log { endpoint: None, caller: Caller::Nobody }
+    }
+
     fn answered(&self, status: u16, content_type: &'static str, body: Vec<u8>) -> Answered {
         Answered {
             status,
@@ -238,7 +279,7 @@ impl Log {
         }
     }
 
-    fn problem(&self, failure: &Failure) -> Answered {
+    pub(crate) fn problem(&self, failure: &Failure) -> Answered {
         let mut problem = failure.problem();
         let ours = matches!(failure.code, Code::Misconfigured | Code::Tampered);
         if ours && self.caller == Caller::Nobody {
