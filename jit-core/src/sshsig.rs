@@ -1,6 +1,7 @@
 //! Signatures in the SSHSIG format (PROTOCOL.sshsig of OpenSSH), as `ssh-keygen -Y sign` makes them:
 //! by which of somebody's keys a text was signed, and for what.
 
+mod known;
 mod verify;
 
 use ssh_key::public::KeyData;
@@ -26,6 +27,33 @@ pub fn check<'a>(
     text: &str,
     keys: impl IntoIterator<Item = &'a str>,
 ) -> Result<PublicKey> {
+    check_by(sshsig, namespace, text, keys, verify::is_by)
+}
+
+/// As [`check`], for a signature that is looked at again and again: that it is good is worked out once.
+///
+/// # Errors
+/// As there.
+pub fn check_again<'a>(
+    sshsig: &str,
+    namespace: &str,
+    text: &str,
+    keys: impl IntoIterator<Item = &'a str>,
+) -> Result<PublicKey> {
+    check_by(sshsig, namespace, text, keys, |key, text, signature| {
+        let Ok(bytes) = PublicKey::new(key.clone(), "").to_bytes() else { return false };
+        let parts = [bytes.as_slice(), text, sshsig.as_bytes()];
+        known::is_good(parts, || verify::is_by(key, text, signature))
+    })
+}
+
+fn check_by<'a>(
+    sshsig: &str,
+    namespace: &str,
+    text: &str,
+    keys: impl IntoIterator<Item = &'a str>,
+    is_by: impl FnOnce(&KeyData, &[u8], &SshSig) -> bool,
+) -> Result<PublicKey> {
     if sshsig.len() > LARGEST {
         return Err(Error::refused("the signature is larger than 4 KiB"));
     }
@@ -48,7 +76,7 @@ pub fn check<'a>(
             return Err(Error::refused("nobody touched the hardware key that signed"));
         }
     }
-    if !verify::is_by(signer.key_data(), text.as_bytes(), &signature) {
+    if !is_by(signer.key_data(), text.as_bytes(), &signature) {
         return Err(Error::refused("the signature is not over this text as it is now"));
     }
     Ok(signer)

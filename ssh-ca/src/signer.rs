@@ -4,6 +4,7 @@
 
 mod answer;
 mod changes;
+mod clerk;
 mod issuer;
 mod metrics;
 mod sockets;
@@ -33,8 +34,6 @@ use crate::{http, serve};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "ssh-ca";
-/// What it waits for is the store, on threads of their own.
-const THREADS: usize = 2;
 
 /// Answers until it is ended.
 ///
@@ -52,13 +51,13 @@ pub fn run(path: &Path) -> Result<()> {
     let office = Office::new(Authority::open(config, PROCESS, Opener::Admin)?, Box::new(issuer))
         .pinned(move || serve::pin(&served));
     daemon::log();
-    daemon::run(THREADS, answer_all(office, metrics, sockets))
+    daemon::run(answer_all(office, metrics, sockets))
 }
 
 async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Result<()> {
     let (told, ending) = watch::channel(false);
     let changes = Changes::new();
-    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone()));
+    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone())?);
     let app = Router::new()
         .fallback(answer::answer)
         .layer(CatchPanicLayer::custom(answer::panicked))
@@ -129,7 +128,7 @@ where
 }
 
 /// Tells those who wait when another process has changed the store, and systemd that all is well:
-/// the store can be asked.
+/// the store can be asked, and the clerk is there to change it.
 async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
     let mut last = None;
     let mut trouble = String::new();
@@ -140,7 +139,9 @@ async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
                 if last.replace(marker).is_some_and(|last| last != marker) {
                     changes.tell();
                 }
-                daemon::alive();
+                if desk.clerk.works() {
+                    daemon::alive();
+                }
                 trouble.clear();
             }
             Ok(Err(error)) if error.to_string() != trouble => {

@@ -15,5 +15,6 @@ mod matrix;
 mod openapi;
 mod quotas;
 mod shape;
+mod together;
 mod workflow;
 mod world;
