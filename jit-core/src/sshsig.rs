@@ -27,33 +27,6 @@ pub fn check<'a>(
     text: &str,
     keys: impl IntoIterator<Item = &'a str>,
 ) -> Result<PublicKey> {
-    check_by(sshsig, namespace, text, keys, verify::is_by)
-}
-
-/// As [`check`], for a signature that is looked at again and again: that it is good is worked out once.
-///
-/// # Errors
-/// As there.
-pub fn check_again<'a>(
-    sshsig: &str,
-    namespace: &str,
-    text: &str,
-    keys: impl IntoIterator<Item = &'a str>,
-) -> Result<PublicKey> {
-    check_by(sshsig, namespace, text, keys, |key, text, signature| {
-        let Ok(bytes) = PublicKey::new(key.clone(), "").to_bytes() else { return false };
-        let parts = [bytes.as_slice(), text, sshsig.as_bytes()];
-        known::is_good(parts, || verify::is_by(key, text, signature))
-    })
-}
-
-fn check_by<'a>(
-    sshsig: &str,
-    namespace: &str,
-    text: &str,
-    keys: impl IntoIterator<Item = &'a str>,
-    is_by: impl FnOnce(&KeyData, &[u8], &SshSig) -> bool,
-) -> Result<PublicKey> {
     if sshsig.len() > LARGEST {
         return Err(Error::refused("the signature is larger than 4 KiB"));
     }
@@ -76,10 +49,26 @@ fn check_by<'a>(
             return Err(Error::refused("nobody touched the hardware key that signed"));
         }
     }
-    if !is_by(signer.key_data(), text.as_bytes(), &signature) {
+    if !verify::is_by(signer.key_data(), text.as_bytes(), &signature) {
         return Err(Error::refused("the signature is not over this text as it is now"));
     }
     Ok(signer)
+}
+
+/// As [`check`], for a signature that is looked at again and again: whether it is good is worked out
+/// once for each key.
+///
+/// # Errors
+/// As there.
+pub fn check_again(sshsig: &str, namespace: &str, text: &str, keys: &[&str]) -> Result<()> {
+    let good = |key: &&str| {
+        let look = || check(sshsig, namespace, text, [*key]).is_ok();
+        known::is_good([key, namespace, text, sshsig], look)
+    };
+    if keys.iter().any(good) {
+        return Ok(());
+    }
+    check(sshsig, namespace, text, keys.iter().copied()).map(drop)
 }
 
 /// Refuses keys and hashes that are too weak, or larger than is looked at.

@@ -1,5 +1,5 @@
-//! Signatures that were found good. Whether one is depends on key, text and signature alone, so what
-//! was found once is so for ever; what follows from it is asked anew each time.
+//! Signatures that were found good. Whether one is depends on key, namespace, text and signature alone,
+//! so what was found once is so for ever; what follows from it is asked anew each time.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -32,7 +32,7 @@ impl Known {
 }
 
 /// Whether this is good: remembered, or found by `look`. Nothing that is not good is remembered.
-pub(super) fn is_good(parts: [&[u8]; 3], look: impl FnOnce() -> bool) -> bool {
+pub(super) fn is_good(parts: [&str; 4], look: impl FnOnce() -> bool) -> bool {
     let digest = digest(parts);
     let known = || GOOD.lock().unwrap_or_else(PoisonError::into_inner);
     if known().good.contains(&digest) {
@@ -46,11 +46,11 @@ pub(super) fn is_good(parts: [&[u8]; 3], look: impl FnOnce() -> bool) -> bool {
 }
 
 /// With the length of each part before it, so that no two lists of parts have the same bytes.
-fn digest(parts: [&[u8]; 3]) -> [u8; 32] {
+fn digest(parts: [&str; 4]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        hash.update(part.as_bytes());
     }
     hash.finalize().into()
 }
@@ -61,17 +61,18 @@ mod tests {
 
     #[test]
     fn what_was_good_is_known_and_nothing_else() {
-        let parts: [&[u8]; 3] = [b"known-test key", b"text", b"signature"];
+        let parts = ["known-test key", "for", "text", "signature"];
         assert!(!is_good(parts, || false));
         assert!(!is_good(parts, || false), "what was bad is looked at again");
         assert!(is_good(parts, || true));
         assert!(is_good(parts, || panic!("it is known")));
         for other in [
-            [&b"known-test keyt"[..], b"ext", b"signature"],
-            [b"known-test key", b"texts", b"ignature"],
-            [b"known-test kez", b"text", b"signature"],
-            [b"known-test key", b"tex", b"signature"],
-            [b"known-test key", b"text", b"signaturf"],
+            ["known-test keyf", "or", "text", "signature"],
+            ["known-test key", "for", "texts", "ignature"],
+            ["known-test kez", "for", "text", "signature"],
+            ["known-test key", "fop", "text", "signature"],
+            ["known-test key", "for", "tex", "signature"],
+            ["known-test key", "for", "text", "signaturf"],
         ] {
             assert!(!is_good(other, || false), "{other:?}");
         }
@@ -80,7 +81,7 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_first() {
         let mut known = Known::default();
-        let digest = |i: usize| digest([&i.to_be_bytes(), b"", b""]);
+        let digest = |i: usize| digest([&i.to_string(), "", "", ""]);
         for i in 0..=MOST {
             known.remember(digest(i));
             known.remember(digest(i));
