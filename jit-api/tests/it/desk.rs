@@ -42,6 +42,9 @@ approvals = [{ from = "@leads", count = 1 }]
 /// The CA that signs, by its name.
 const CA: &str = "SHA256:ca";
 
+/// The one that signs for hosts.
+const HOST_CA: &str = "SHA256:host-ca";
+
 /// Signs nothing, but records what a certificate would be issued for.
 struct Recorder;
 
@@ -64,7 +67,7 @@ impl Issuer for Recorder {
         host: &HostName,
         key: &KeyData,
     ) -> jit_core::Result<String> {
-        authority.issue_host(host, key, CA, |wanted| Ok(wanted.key_id()))
+        authority.issue_host(host, key, HOST_CA, |wanted| Ok(wanted.key_id()))
     }
 }
 
@@ -93,7 +96,9 @@ impl Desk {
         let desk = Desk::at(dir, Arc::new(ManualClock::at(NOW)));
         let root = Actor::Root;
         desk.authority.put_host(&root, &host("web-1"), &BTreeSet::new()).unwrap();
-        desk.authority.add_ca_key(&root, CaKind::User, CA, &line(&key("ca")), "").unwrap();
+        for (kind, name) in [(CaKind::User, CA), (CaKind::Host, HOST_CA)] {
+            desk.authority.add_ca_key(&root, kind, name, &line(&key(name)), "").unwrap();
+        }
         for (name, group) in [
             ("alice", "dev"),
             ("bob", "leads"),
