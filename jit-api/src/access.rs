@@ -54,6 +54,9 @@ impl Access {
             (Access::Factor, Caller::Local(_)) => {
                 Failure::forbidden("this takes a login with a second factor").next("jitctl login")
             }
+            (Access::Admin | Access::Monitor, Caller::Local(_)) => {
+                Failure::forbidden("this is for root and admins").next("Put sudo before it.")
+            }
             (Access::Admin | Access::Monitor, _) => Failure::forbidden("this is for admins")
                 .next("Admins are named in jit.toml: [serve] admins."),
             (Access::Host, _) => Failure::forbidden("this is for hosts"),

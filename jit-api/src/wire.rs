@@ -18,7 +18,7 @@ mod status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use audit::{ExplainRecord, ListRecords, Record, Records, Retold, Verified};
+pub use audit::{ByDecision, ListRecords, Record, Records, Retold, Verified};
 pub use breakglass::{BreakGlass, GlassReview, GlassUse, Review};
 pub use explain::{Explain, Explanation};
 pub use factors::{FactorBegun, FirstCode, ProveAgain};

@@ -42,12 +42,18 @@ impl Line {
     pub fn by(&self, person: &PersonName) -> String {
         if self.way.is_here() { format!(" --as {person}") } else { String::new() }
     }
-}
 
-impl Line {
-    /// How somebody comes to a second factor: root has them scan it here, anybody else invites them.
+    /// Whether people join from machines of their own, and enrol their keys and factors there.
+    pub fn invites(&self) -> bool {
+        match &self.way {
+            Way::Here(here) => here.authority.config().serve.is_some(),
+            Way::There(_) => true,
+        }
+    }
+
+    /// How somebody comes to a second factor.
     pub fn enrol(&self, person: &PersonName) -> String {
-        let how = if self.way.is_here() { "mfa enroll" } else { "user invite" };
+        let how = if self.invites() { "user invite" } else { "mfa enroll" };
         format!("jitctl {how} {person}")
     }
 }

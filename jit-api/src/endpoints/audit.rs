@@ -1,11 +1,10 @@
 //! The log.
 
-use jit_core::Error;
 use jit_core::audit::{self, Wanted, hex};
 use jit_core::authority::Which;
 use jit_core::hook::Filter;
 
-use crate::wire::{self, ExplainRecord, ListRecords, Nothing, Record, Records, Verified};
+use crate::wire::{self, ByDecision, ListRecords, Nothing, Record, Records, Verified};
 
 /// How many records are listed unless told, and at most.
 const USUAL: u32 = 100;
@@ -39,16 +38,11 @@ endpoint!(
 );
 endpoint!(
     /// Tells decisions again.
-    Explain = "audit-explain", Get "/v1/audit/explain", Admin,
+    Explain = "audit-explain", Get "/v1/audit/explain/{id}", Admin,
     "Why decisions came out as they did, from the log alone",
-    (Nothing, ExplainRecord, Nothing) -> wire::Retold,
-    |desk, _, _, query, _| {
-        let which = match (query.grant, query.record) {
-            (Some(grant), None) => Which::Grant(grant),
-            (None, Some(record)) => Which::Record(record),
-            _ => return Err(Error::invalid("it takes a grant or a record, one of the two").into()),
-        };
-        Ok(wire::Retold { decisions: desk.authority.retell(&which)? })
+    (ByDecision, Nothing, Nothing) -> wire::Retold,
+    |desk, _, path, _, _| {
+        Ok(wire::Retold { decisions: desk.authority.retell(&Which::parse(&path.id)?)? })
     }
 );
 

@@ -2,7 +2,6 @@
 
 use jit_core::Error;
 use jit_core::authority::RevokeWhich;
-use jit_core::grant::Ask;
 
 use super::shown::{seen, view};
 use crate::caller::Caller;
@@ -49,20 +48,10 @@ endpoint!(
     "Gives somebody else access past the policy; the log says who did",
     (Nothing, Nothing, wire::NewRequest) -> GrantView,
     |desk, caller, _, _, new| {
-        let person = new
-            .person
-            .ok_or_else(|| Error::invalid("it has to say who gets access").next("Name the person."))?;
-        let ask = Ask {
-            person,
-            login: new.login,
-            place: new.place,
-            sudo: new.sudo,
-            duration: new.duration,
-            start: new.start,
-            extends: None,
-            reason: new.reason,
-        };
-        view(desk, desk.authority.grant_alone(&caller.actor(), &ask)?)
+        let person = new.person.clone().ok_or_else(|| {
+            Error::invalid("it has to say who gets access").next("Name the person.")
+        })?;
+        view(desk, desk.authority.grant_alone(&caller.actor(), &new.ask(person))?)
     }
 );
 

@@ -81,17 +81,12 @@ pub struct Verified {
     pub head: Option<String>,
 }
 
-/// Whose decisions to tell again: one of the two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Which decisions to tell again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExplainRecord {
-    /// All about this grant.
-    #[schemars(with = "Option<String>")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<GrantId>,
-    /// That of the record with this number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<u64>,
+pub struct ByDecision {
+    /// A grant's id, for all about it, or a record's number.
+    pub id: String,
 }
 
 /// Decisions, told again from the log alone.

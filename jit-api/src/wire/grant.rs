@@ -1,6 +1,6 @@
 //! Requests, grants, what is done to them, and certificates.
 
-use jit_core::grant::{Digest, Grant, Phase};
+use jit_core::grant::{Ask, Digest, Grant, Phase};
 use jit_core::id::GrantId;
 use jit_core::name::{HostName, Login, PersonName, Place, Reason};
 use jit_core::time::{Span, Timestamp};
@@ -114,6 +114,22 @@ pub struct NewRequest {
     /// Why.
     #[schemars(with = "String")]
     pub reason: Reason,
+}
+
+impl NewRequest {
+    /// What is asked for, in a person's name.
+    pub(crate) fn ask(&self, person: PersonName) -> Ask {
+        Ask {
+            person,
+            login: self.login.clone(),
+            place: self.place.clone(),
+            sudo: self.sudo,
+            duration: self.duration,
+            start: self.start,
+            extends: None,
+            reason: self.reason.clone(),
+        }
+    }
 }
 
 /// What proves a yes.

@@ -41,8 +41,6 @@ approvals = [{ from = "@leads", count = 1 }]
 
 /// The CA that signs, by its name.
 const CA: &str = "SHA256:ca";
-
-/// The one that signs for hosts.
 const HOST_CA: &str = "SHA256:host-ca";
 
 /// Signs nothing, but records what a certificate would be issued for.
@@ -97,7 +95,7 @@ impl Desk {
         let root = Actor::Root;
         desk.authority.put_host(&root, &host("web-1"), &BTreeSet::new()).unwrap();
         for (kind, name) in [(CaKind::User, CA), (CaKind::Host, HOST_CA)] {
-            desk.authority.add_ca_key(&root, kind, name, &line(&key(name)), "").unwrap();
+            desk.authority.add_ca_key(&root, kind, name, &line(&key("ca")), "").unwrap();
         }
         for (name, group) in [
             ("alice", "dev"),

@@ -1,6 +1,7 @@
 //! Reading and verifying the audit log.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use super::Authority;
 use crate::audit::{Head, Record, Wanted, check_next};
@@ -28,6 +29,28 @@ pub enum Which {
     Record(u64),
     /// All about a grant.
     Grant(GrantId),
+}
+
+impl Which {
+    /// Reads a record's number, such as `42`, or a grant's id.
+    ///
+    /// # Errors
+    /// Invalid when it is neither.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.parse() {
+            Ok(number) => Ok(Which::Record(number)),
+            Err(_) => GrantId::parse(text).map(Which::Grant),
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Record(number) => number.fmt(f),
+            Which::Grant(id) => id.fmt(f),
+        }
+    }
 }
 
 impl Authority {

@@ -71,17 +71,9 @@ Examples:
   jitctl audit explain 42 --json")]
     Explain {
         /// A grant's id, or a record's number
-        #[arg(value_name = "ID|NUMBER", value_parser = which)]
+        #[arg(value_name = "ID|NUMBER", value_parser = Which::parse)]
         what: Which,
     },
-}
-
-/// `k7q2-m9xd`, or `42`.
-fn which(text: &str) -> Result<Which, String> {
-    match text.parse() {
-        Ok(number) => Ok(Which::Record(number)),
-        Err(_) => GrantId::parse(text).map(Which::Grant).map_err(|error| error.to_string()),
-    }
 }
 
 /// `audit show`

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{IsTerminal, stdout};
 
 use jit_api::endpoints::audit;
-use jit_api::wire::{ExplainRecord, ListRecords, Record};
+use jit_api::wire::{ByDecision, ListRecords, Record};
 use jit_core::authority::Which;
 use jit_core::policy::Retold;
 use jit_core::{Kind, Result};
@@ -94,11 +94,8 @@ fn verify(line: &Line) -> Result<Exit> {
 }
 
 fn explain(line: &Line, which: &Which) -> Result<Exit> {
-    let which = match which {
-        Which::Grant(id) => ExplainRecord { grant: Some(id.clone()), record: None },
-        Which::Record(number) => ExplainRecord { grant: None, record: Some(*number) },
-    };
-    let told = line.way.call::<audit::Explain>(&NOTHING, &which, &NOTHING)?.decisions;
+    let which = ByDecision { id: which.to_string() };
+    let told = line.way.call::<audit::Explain>(&which, &NOTHING, &NOTHING)?.decisions;
     let text: Vec<_> = told.iter().map(retold).collect();
     line.output.answer(text.join("\n"), || json!(told))?;
     let all_agree = told.iter().all(|one| one.agrees);

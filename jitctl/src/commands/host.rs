@@ -20,9 +20,10 @@ pub fn run(line: &Line, command: &Command) -> Result<Exit> {
             let Relabelled { host, grants_ended: ended } =
                 way.call::<hosts::Put>(&by_host(name), &NOTHING, &labels)?;
             let text = format!(
-                "Host {name} is enrolled; labels: {}.{}",
+                "Host {name} is enrolled; labels: {}.{}{}",
                 joined(&host.labels, " "),
-                no_longer_given(&ended)
+                no_longer_given(&ended),
+                joins(line, &host)
             );
             output.answer(text, || {
                 let mut value = for_programs(&host);
@@ -48,7 +49,7 @@ pub fn run(line: &Line, command: &Command) -> Result<Exit> {
             ];
             lines.extend(host.told_at.map(|at| ("last told", at.local())));
             lines.retain(|(_, value)| !value.is_empty());
-            let text = format!("Host {name}\n{}", facts(&lines));
+            let text = format!("Host {name}\n{}{}", facts(&lines).trim_end(), joins(line, &host));
             output.answer(text, || for_programs(&host))?;
         }
         Command::Remove { name } => {
@@ -61,6 +62,14 @@ pub fn run(line: &Line, command: &Command) -> Result<Exit> {
 
 fn by_host(name: &HostName) -> ByHost {
     ByHost { name: name.clone() }
+}
+
+/// How a host that has not joined does.
+fn joins(line: &Line, host: &Host) -> String {
+    if host.own || host.key.is_some() || !line.invites() {
+        return String::new();
+    }
+    format!("\nNext: jitctl host invite {}", host.name)
 }
 
 /// What sets a host apart from one that is only known by name.

@@ -27,7 +27,7 @@ pub fn run(line: &Line, command: &Command) -> Result<Exit> {
             let new = AddPerson { name: name.clone(), groups: groups.clone(), keys };
             let person = way.call::<people::Add>(&NOTHING, &NOTHING, &new)?;
             let next = match person.keys.as_slice() {
-                [] => format!("Next: jitctl user key {name} --add FILE.pub\n"),
+                [] if !line.invites() => format!("Next: jitctl user key {name} --add FILE.pub\n"),
                 _ => String::new(),
             };
             let enrol = line.enrol(name);
@@ -119,7 +119,7 @@ fn show(line: &Line, name: &PersonName) -> Result<()> {
             text.push('\n');
             text.push_str(&grants::rows(&alive, now));
         }
-        if person.keys.is_empty() {
+        if person.keys.is_empty() && !line.invites() {
             text.push_str(&format!("Next: jitctl user key {name} --add FILE.pub\n"));
         }
         if person.locked_out {

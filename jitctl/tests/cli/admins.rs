@@ -73,7 +73,7 @@ fn what_an_admin_does_elsewhere_is_done_and_stands_in_their_name() {
         (&["user", "resume", "dave"], "dave can act again", "person.resume"),
         (&["user", "invite", "dave"], "Send this to dave", "person.invite"),
         (&["mfa", "reset", "dave"], "Next: jitctl user invite dave", "factor.reset"),
-        (&["host", "add", "db-1", "--label", "env=prod"], "Host db-1 is enrolled", "host.put"),
+        (&["host", "add", "db-1", "--label", "env=prod"], "jitctl host invite db-1", "host.put"),
         (&["host", "invite", "db-1"], "sudo jitctl join 'jit://localhost", "host.invite"),
         (&["host", "remove", "db-1"], "Host db-1 is removed", "host.remove"),
         (&["grant", "alice", "web-1", "--for", "5m", "--reason", "INC-8"], "active", "grant.alone"),

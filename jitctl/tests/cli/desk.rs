@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -62,6 +62,18 @@ impl Said {
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e} in {self:#?}"))
+    }
+}
+
+/// What a child says that gets `input` on standard input.
+pub fn said(mut child: Child, input: &str) -> Said {
+    // One that reads nothing may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().expect("ended by a signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
@@ -127,15 +139,7 @@ impl Desk {
 
     /// Runs with `input` on standard input.
     pub fn type_in(&self, arguments: &[&str], input: &str) -> Said {
-        let mut child = self.command(arguments).spawn().unwrap();
-        // A command that reads nothing may have ended already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Said {
-            code: output.status.code().expect("ended by a signal"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        said(self.command(arguments).spawn().unwrap(), input)
     }
 
     /// What an admin sees of people, hosts and grants.

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::served::{Laptop, Served, said, until};
+use crate::desk::said;
+use crate::served::{Laptop, Served, until};
 
 #[test]
 fn two_people_on_their_own_machines_get_from_nothing_to_a_certificate() {

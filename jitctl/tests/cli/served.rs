@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::desk::{Desk, JITCTL, Said, code};
+use crate::desk::{Desk, JITCTL, Said, code, said};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(20);
@@ -143,16 +143,6 @@ impl Laptop {
         let arguments: Vec<&str> =
             ["--server", "localhost"].iter().chain(arguments).copied().collect();
         self.command(&arguments).spawn().unwrap()
-    }
-}
-
-pub fn said(mut child: Child, input: &str) -> Said {
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        code: output.status.code().expect("ended by a signal"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

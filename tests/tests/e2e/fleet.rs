@@ -1,8 +1,10 @@
 //! A fleet: an authority that serves the network, a host that asks it, people on their own machines.
 
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tests::error::{Result, ensure};
-use tests::{Fleet, Release, Terminal, need};
+use tests::{Fleet, Outcome, Person, Release, Terminal, need};
 
 on_both!(from_nothing_to_a_shell_and_out_again);
 
@@ -289,35 +291,56 @@ fn programs_are_told_what_still_waits(fleet: &Fleet) -> Result<()> {
     fleet.jitctl(&["revoke", "--all", "--reason", "over"])?.ok().map(drop)
 }
 
+/// An ssh agent on somebody's laptop, which takes hardware keys by libraries in their home.
+struct Agent(Child, PathBuf);
+
+impl Agent {
+    fn start(person: &Person) -> Result<Self> {
+        let socket = person.home.join("agent");
+        let libraries = format!("{}/*", person.home.display());
+        let mut agent = Command::new("ssh-agent");
+        agent.arg("-D").arg("-a").arg(&socket).args(["-P", &libraries]).stdout(Stdio::null());
+        let agent = Agent(agent.env_clear().spawn()?, socket);
+        tests::process::wait_until("the agent listens", SOON, || agent.1.exists())?;
+        Ok(agent)
+    }
+
+    /// What programs know it by.
+    fn variable(&self) -> String {
+        format!("SSH_AUTH_SOCK={}", self.1.display())
+    }
+
+    /// Logs in with nothing but what it holds.
+    fn logs_in(&self, fleet: &Fleet, person: &Person) -> Result<Outcome> {
+        let option = format!("IdentityAgent={}", self.1.display());
+        let known = format!("UserKnownHostsFile={}/known_hosts", fleet.authority.dir.display());
+        let line = ["-F", "/dev/null", "-l", &person.name, "-o", &option, "-o", &known];
+        person.ssh(&[&person.recovery_code()?], &[&line[..], &["web-1", "id -un"]].concat())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn an_agent_gets_a_certificate_and_forgets_it(fleet: &Fleet) -> Result<()> {
     let alice = &fleet.alice;
     let short = ["grant", "alice", "web-1", "--for", "25s", "--reason", "INC-5 tests"];
     fleet.jitctl(&short)?.ok()?;
-    let mut agent = std::process::Command::new("ssh-agent");
-    let socket = alice.home.join("agent");
-    let mut agent =
-        agent.arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null()).spawn()?;
-    let tried = || -> Result<()> {
-        tests::process::wait_until("the agent listens", SOON, || socket.exists())?;
-        let agent = format!("SSH_AUTH_SOCK={}", socket.display());
-        alice.run(&format!("{agent} jitctl cert web-1"))?.ok()?.says("is in the ssh agent")?;
-        let held = format!("{agent} ssh-add -l");
-        alice.run(&held)?.ok()?.says("ED25519-CERT")?;
-        // With nothing but what the agent holds.
-        let option = format!("IdentityAgent={}", socket.display());
-        let known = format!("UserKnownHostsFile={}/known_hosts", fleet.authority.dir.display());
-        let line = ["-F", "/dev/null", "-l", "alice", "-o", &option, "-o", &known];
-        let line = [&line[..], &["web-1", "id -un"]].concat();
-        alice.ssh(&[&alice.recovery_code()?], &line)?.ok()?.says("alice")?;
-        tests::process::wait_until("it is forgotten", Duration::from_secs(30), || {
-            alice.run(&held).is_ok_and(|said| said.says("no identities").is_ok())
-        })?;
-        Ok(())
-    };
-    let outcome = tried();
-    agent.kill()?;
-    agent.wait()?;
-    outcome
+    let agent = Agent::start(alice)?;
+    let variable = agent.variable();
+    alice.run(&format!("{variable} jitctl cert web-1"))?.ok()?.says("is in the ssh agent")?;
+    let held = format!("{variable} ssh-add -l");
+    alice.run(&held)?.ok()?.says("ED25519-CERT")?;
+    agent.logs_in(fleet, alice)?.ok()?.says("alice")?;
+    tests::process::wait_until("it is forgotten", Duration::from_secs(30), || {
+        alice.run(&held).is_ok_and(|said| said.said("no identities"))
+    })
+    .map(drop)
 }
 
 /// Of her own, as OpenSSH knows them; the hardware is a program.
@@ -380,6 +403,11 @@ fn hardware_keys_count_where_somebody_touched_them(fleet: &Fleet) -> Result<()> 
         dana.run("rm absent")?.ok()?;
         dana.ssh(&[&dana.recovery_code()?], arguments)?.ok()?.says("dana")?;
     }
+
+    let agent = Agent::start(&dana)?;
+    let add = format!("ssh-add -q -S {} id_ed25519", library.display());
+    dana.run(&format!("{} {add}", agent.variable()))?.ok()?;
+    agent.logs_in(fleet, &dana)?.ok()?.says("dana")?;
 
     // A key that wants its owner's PIN each time.
     let key = dana.home.join("id_pin");
