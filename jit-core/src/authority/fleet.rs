@@ -13,6 +13,7 @@ use crate::id::GrantId;
 use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
 use crate::login::{LoginService, Offer, Standing};
 use crate::name::{HostName, Login, PersonName, Place, Reason};
+use crate::person::Person;
 use crate::policy;
 use crate::store::{CaKind, Mode, Tx};
 use crate::time::Timestamp;
@@ -53,7 +54,8 @@ impl Authority {
     }
 
     /// Checks a code that was typed on a host, as at a prompt here: one use, throttled, on the log as
-    /// the host's. It may ask for people who have a key or a grant there, and for nobody.
+    /// the host's. Failures bar that host alone. It may ask for people who have a grant there or may
+    /// ask for one, and for nobody.
     ///
     /// # Errors
     /// Refused for others; unavailable or tampered. The code is then not accepted.
@@ -66,9 +68,9 @@ impl Authority {
         self.change(&actor, "factor.verify", who.key(), |tx, now| {
             let host = enrolled(tx, name)?;
             if let PersonOrNobody::Person(person) = &who {
-                check_theirs(tx, &host, person, now)?;
+                self.check_theirs(tx, &host, person, now)?;
             }
-            let verdict = self.try_code(tx, &who, &typed.code, now)?;
+            let verdict = self.try_code(tx, &who, &typed.code, Some(name), now)?;
             let detail = json!({
                 "for": short(&typed.attempt), "who": cut(&typed.who), "result": verdict.to_string(),
             });
@@ -110,7 +112,9 @@ impl Authority {
         let action = if ask.sudo { Action::Sudo } else { Action::Login };
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &ask.person, now)?;
+            if !self.is_theirs(tx, &host, &ask.person, now)? {
+                return Ok(None);
+            }
             let decision =
                 self.offer_at(tx, &policy, &ask.person, &ask.login, name, action, now)?;
             let longest = decision.and_then(|decision| decision.longest);
@@ -122,11 +126,11 @@ impl Authority {
     /// Files a request that somebody made at a prompt of a host, who proved there who they are.
     ///
     /// # Errors
-    /// Those of [`Authority::request`]; refused for who has neither key nor grant there.
+    /// Those of [`Authority::request`]; refused for who has no business there.
     pub fn host_request(&self, name: &HostName, filing: &Filing) -> Result<Standing> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &filing.ask.person, now)
+            self.check_theirs(tx, &host, &filing.ask.person, now)
         })?;
         let ask = crate::grant::Ask {
             person: filing.ask.person.clone(),
@@ -206,6 +210,37 @@ impl Authority {
         appended.iter().for_each(|record| self.tell(record));
         Ok(link.told)
     }
+
+    fn check_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self.is_theirs(tx, host, name, now)? {
+            return Ok(());
+        }
+        Err(Error::refused(format!("{name} may have nothing there")))
+    }
+
+    /// Whether a host may ask about somebody: they have a grant there, or the policy has something
+    /// there that they may ask for.
+    fn is_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Some(person) = tx.person(name)?.filter(|person| !person.suspended) else {
+            return Ok(false);
+        };
+        let granted = alive(tx, None, now)?
+            .iter()
+            .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place));
+        Ok(granted || self.policy_in(tx)?.reaches(&person, host))
+    }
 }
 
 pub(super) fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
@@ -222,19 +257,16 @@ fn certified(tx: &dyn Tx, host: &Host, now: Timestamp) -> Result<Vec<Grant>> {
     Ok(grants)
 }
 
-/// That a host may ask about somebody: they have a key, or a grant there.
-fn check_theirs(tx: &dyn Tx, host: &Host, name: &PersonName, now: Timestamp) -> Result<()> {
-    let person = tx.person(name)?.filter(|person| !person.suspended);
-    let known = person.is_some()
-        && (!tx.identity_keys(name)?.is_empty()
-            || alive(tx, Some(name), now)?
-                .iter()
-                .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place)));
-    if known {
-        Ok(())
-    } else {
-        Err(Error::refused(format!("{name} has no key and no grant there")))
+/// A host that is set up anew starts with no failures of anybody's.
+pub(super) fn forget_failures(tx: &dyn Tx, name: &HostName) -> Result<()> {
+    for Person { name: person, .. } in tx.people()? {
+        if let Some(mut factors) = tx.factors(person.as_str())?
+            && factors.at_hosts.remove(name).is_some()
+        {
+            tx.put_factors(person.as_str(), &factors)?;
+        }
     }
+    Ok(())
 }
 
 /// As much of a host's words as the log takes.

@@ -356,8 +356,13 @@ impl Authority {
             let factors = tx.factors(name.as_str())?.unwrap_or_default();
             if factors.totp.is_none() {
                 obstacles.push(format!("{name} has no second factor: jitctl mfa enroll {name}"));
-            } else if factors.consecutive >= self.config.factor.lockout {
+            } else if factors.locked_out(None, &self.config.factor) {
                 obstacles.push(format!("{name} is locked out: jitctl mfa reset {name}"));
+            }
+            let mut hosts = hosts_at(tx, place)?;
+            hosts.retain(|host| factors.locked_out(Some(&host.name), &self.config.factor));
+            for Host { name: host, .. } in hosts {
+                obstacles.push(format!("{name} is locked out at {host}: jitctl mfa reset {name}"));
             }
             Ok(Explanation {
                 covered_until: cover.as_ref().map(|cover| cover.deadline),

@@ -398,7 +398,8 @@ fn a_host_asks_for_those_who_can_be_its_own_and_is_throttled_as_a_prompt_is() {
         "nobody has no code"
     );
     office.add_person(&Actor::Root, &person("keyless"), &BTreeSet::new(), &[]).unwrap();
-    for stranger in ["keyless", "nobody"] {
+    // carol has a key and may ask for nothing there.
+    for stranger in ["keyless", "nobody", "carol"] {
         let error = office.host_factor(&web_1(), &code(Some(stranger), &right)).unwrap_err();
         assert_eq!(error.kind(), Kind::Refused, "{error}");
     }
@@ -407,6 +408,54 @@ fn a_host_asks_for_those_who_can_be_its_own_and_is_throttled_as_a_prompt_is() {
         let _ = office.host_factor(&web_1(), &code(Some("alice"), "000000")).unwrap();
     }
     let next = office.host_factor(&web_1(), &code(Some("alice"), "000000")).unwrap();
+    assert!(matches!(next, Verdict::Throttled { .. }), "{next:?}");
+}
+
+#[test]
+fn wrong_codes_that_a_host_reports_bar_nobody_elsewhere() {
+    let fleet = Fleet::new();
+    let (desk, office) = (&fleet.office, &fleet.office.authority);
+    let web_2 = HostName::parse("web-2").unwrap();
+    office.put_host(&Actor::Root, &web_2, &BTreeSet::new()).unwrap();
+    let policy = POLICY.replace(r#"["web-1"]"#, r#"["web-1", "web-2"]"#);
+    std::fs::write(desk.dir.path().join("policy.toml"), policy).unwrap();
+    let lie = || office.host_factor(&web_1(), &code(Some("alice"), "x")).unwrap();
+    let elsewhere = || {
+        desk.clock.pass(60);
+        let right = desk.code("alice");
+        let accepted = office.host_factor(&web_2, &code(Some("alice"), &right)).unwrap().accepted();
+        // What was right at one host is used up here.
+        assert!(office.prove(&person("alice"), &right, "here").is_err());
+        desk.clock.pass(60);
+        accepted && office.prove(&person("alice"), &desk.code("alice"), "here").is_ok()
+    };
+    for _ in 0..5 {
+        assert_eq!(lie(), Verdict::Wrong);
+    }
+    assert!(matches!(lie(), Verdict::Throttled { .. }));
+    assert!(elsewhere());
+    while lie() != Verdict::LockedOut {
+        desk.clock.pass(60);
+    }
+    desk.clock.pass(3600);
+    let right = code(Some("alice"), &desk.code("alice"));
+    assert_eq!(office.host_factor(&web_1(), &right).unwrap(), Verdict::LockedOut);
+    assert!(elsewhere());
+    assert!(!office.factor_status(&person("alice")).unwrap().locked_out);
+    let place = Place::Host(web_1());
+    let login = Login::parse("deploy").unwrap();
+    let explained = office.explain(&person("alice"), &login, &place, false, None).unwrap();
+    assert_eq!(explained.obstacles, ["alice is locked out at web-1: jitctl mfa reset alice"]);
+    // A host that is set up anew starts anew.
+    let invited = crate::invitation::Invited::Host(web_1());
+    let (invitation, _) = office.invite(&Actor::Root, &invited).unwrap();
+    office.enrol_host(&web_1(), invitation.expose(), &public_key(30)).unwrap();
+    assert_eq!(lie(), Verdict::Wrong);
+    // Wrong codes here do bar them there as well.
+    for _ in 0..5 {
+        assert!(office.prove(&person("alice"), "x", "here").is_err());
+    }
+    let next = office.host_factor(&web_2, &code(Some("alice"), "x")).unwrap();
     assert!(matches!(next, Verdict::Throttled { .. }), "{next:?}");
 }
 
