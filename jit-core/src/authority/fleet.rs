@@ -271,7 +271,7 @@ pub(super) fn forget_failures(tx: &dyn Tx, name: &HostName) -> Result<()> {
 
 /// As much of a host's words as the log takes.
 fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    crate::link::cut(text, 300)
 }
 
 /// A host's facts, unless they are more than the log takes.

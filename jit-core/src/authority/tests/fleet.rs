@@ -549,3 +549,40 @@ fn a_session_on_a_host_is_known_to_the_authority_until_it_ends() {
     tell();
     assert_eq!(known(), []);
 }
+
+/// That a session of alice's was opened on web-1, as the host might have it.
+fn opened(number: u64, text: &str, grants: usize) -> Told {
+    Told {
+        sequence: number,
+        time: crate::time::Timestamp::from_unix(NOW as u64).unwrap(),
+        actor: "person:alice".into(),
+        action: "session.open".into(),
+        object: "deploy@web-1".into(),
+        outcome: Outcome::Done,
+        detail: serde_json::json!({
+            "session": number,
+            "for": { "action": "login", "login": "deploy", "from": text, "tty": text },
+            "until": "2100-01-01T00:00:00Z", "grants": vec!["k7q2-m9xd"; grants],
+        }),
+        hash: "00".into(),
+    }
+}
+
+#[test]
+fn what_a_host_says_of_sessions_is_kept_within_bounds() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let long = "x".repeat(2000) + "\u{1b}[2J";
+    let told: Vec<Told> = (1..=400).map(|number| opened(number, &long, 100)).collect();
+    office.host_log(&web_1(), &told).unwrap();
+    let link = office.link_of(&web_1()).unwrap();
+    assert_eq!(link.sessions.len(), 256);
+    for session in link.sessions.values() {
+        assert_eq!(session.rhost.as_deref(), Some("x".repeat(100).as_str()));
+        assert_eq!(session.tty.as_ref().map(String::len), Some(100));
+        assert_eq!(session.grants.len(), 16);
+    }
+    // The log has them all.
+    let told = |record: &&Record| record.action == "session.open" && record.actor == "host:web-1";
+    assert_eq!(records(&fleet.office).iter().filter(told).count(), 400);
+}
