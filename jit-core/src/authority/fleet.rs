@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::bounds::{LARGEST_STATE, bound, certified, size};
 use super::grants::alive;
 use super::{Authority, Done};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
-use crate::grant::{Action, Actor, Grant, Origin, Phase};
+use crate::grant::{Action, Actor, Origin, Phase};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
@@ -31,13 +32,20 @@ impl Authority {
     pub fn host_state(&self, name: &HostName) -> Result<HostState> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            let grants = certified(tx, &host, now)?;
+            let mut grants = certified(tx, &host, now)?;
             let mut people = Vec::new();
             for person in tx.people()? {
                 let keys = tx.identity_keys(&person.name)?;
                 if !keys.is_empty() || grants.iter().any(|g| g.ask().person == person.name) {
                     people.push(KnownPerson { person, keys });
                 }
+            }
+            let left = LARGEST_STATE.saturating_sub(size(&people)?);
+            let untold = bound(&mut grants, now, left)?;
+            if untold > 0 {
+                self.syslog().trouble(&format!(
+                    "{name} is not told of {untold} grants there, as they are too many"
+                ));
             }
             let mut ca_keys = Vec::new();
             for kind in [CaKind::User, CaKind::Host] {
@@ -247,14 +255,6 @@ pub(super) fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
     tx.host(name)?.ok_or_else(|| {
         Error::not_found(format!("there is no host {name}")).next("jitctl host list")
     })
-}
-
-/// The grants for a host of which a certificate may still be valid; a host's clock may be behind.
-fn certified(tx: &dyn Tx, host: &Host, now: Timestamp) -> Result<Vec<Grant>> {
-    let slack = crate::time::Span::from_secs(600)?;
-    let mut grants = tx.certified_grants(now.before(slack))?;
-    grants.retain(|grant| host.is_at(&grant.ask().place));
-    Ok(grants)
 }
 
 /// A host that is set up anew starts with no failures of anybody's.

@@ -586,3 +586,42 @@ fn what_a_host_says_of_sessions_is_kept_within_bounds() {
     let told = |record: &&Record| record.action == "session.open" && record.actor == "host:web-1";
     assert_eq!(records(&fleet.office).iter().filter(told).count(), 400);
 }
+
+#[test]
+fn nobody_makes_what_a_host_is_told_more_than_it_reads() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let root = Actor::Root;
+    let policy = POLICY
+        .replace(r#"approvals = [{ from = "@leads", count = 1 }]"#, r#"auto_approve = "always""#);
+    std::fs::write(fleet.office.dir.path().join("policy.toml"), policy).unwrap();
+    let taken = office.request(&new("alice", 3600)).unwrap();
+    let taken = office.revoke(&RevokeWhich::Id(taken.id().clone()), &root, &reason()).unwrap();
+    // Given back at once, any number of them can be had.
+    let mine = Actor::Person(person("alice"));
+    for _ in 0..60 {
+        let grant = office.request(&new("alice", 3600)).unwrap();
+        office.revoke(&RevokeWhich::Id(grant.id().clone()), &mine, &reason()).unwrap();
+    }
+    let told = fleet.state().grants;
+    assert_eq!(told.len(), 1 + 50);
+    assert!(told.contains(&taken[0]), "what was taken away is told in any case");
+    let living: Vec<_> = (0..50).map(|_| office.request(&new("alice", 3600)).unwrap()).collect();
+    let error = office.request(&new("alice", 3600)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.to_string().contains("50 grants of alice are active or scheduled"), "{error}");
+    office.request(&new("bob", 60)).unwrap();
+    office.revoke(&RevokeWhich::Id(living[0].id().clone()), &mine, &reason()).unwrap();
+    office.request(&new("alice", 3600)).unwrap();
+
+    let now = office.now().unwrap();
+    let mut grants = fleet.state().grants;
+    let all = grants.len();
+    assert_eq!(all, 1 + 50 + 50 + 1);
+    let of_one = crate::authority::bounds::size(&grants[0]).unwrap();
+    let untold = crate::authority::bounds::bound(&mut grants, now, 10 * of_one).unwrap();
+    assert_eq!(grants.len() + untold, all);
+    assert!((5..=11).contains(&grants.len()), "{}", grants.len());
+    assert!(grants.contains(&taken[0]));
+    assert!(grants.iter().skip(1).all(|grant| grant.phase(now) == Phase::Active));
+}
