@@ -5,6 +5,7 @@
 //! happen. A refusal leaves nothing behind but the record of it.
 
 mod beforehand;
+mod bounds;
 mod breakglass;
 mod certificates;
 mod change;

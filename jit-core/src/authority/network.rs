@@ -32,7 +32,7 @@ impl Authority {
             None => (PersonOrNobody::Nobody, Actor::Program(Program::Server)),
         };
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
-            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let verdict = self.try_code(tx, &subject, typed, None, now)?;
             let detail = json!({
                 "for": "login over the network", "from": from,
                 "key": who.map(|key| &key.fingerprint), "result": verdict.to_string(),
