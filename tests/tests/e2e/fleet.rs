@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tests::error::{Result, ensure};
+use tests::process::wait_until;
 use tests::{Fleet, Outcome, Person, Release, Terminal, need};
 
 on_both!(from_nothing_to_a_shell_and_out_again);
@@ -25,6 +26,7 @@ fn from_nothing_to_a_shell_and_out_again(release: Release) -> Result<()> {
     let mut session = fleet.session()?;
     session.type_line("echo $(id -un) on $(hostname)")?;
     session.expect("alice on web-1")?;
+    sessions(&fleet, "alice@web-1")?;
     // A certificate is not needed: an enrolled key and a code do as well.
     let wrong = fleet.alice.wrong_code()?;
     fleet.alice.ssh(&[&wrong], &["web-1", "true"])?.refused()?;
@@ -61,8 +63,15 @@ fn from_nothing_to_a_shell_and_out_again(release: Release) -> Result<()> {
     session.expect("ended 1")?;
     fleet.jitctl(&["revoke", &id, "--reason", "over"])?.ok()?;
     session.end_within(SOON)?;
+    sessions(&fleet, "Nobody is in.")?;
     fleet.alice.ssh(&[&fleet.alice.code()?], &["web-1", "true"])?.refused()?;
     Ok(())
+}
+
+/// What the authority soon says of the sessions on its hosts.
+fn sessions(fleet: &Fleet, say: &str) -> Result<()> {
+    let said = || fleet.jitctl(&["sessions"]).and_then(|outcome| outcome.says(say).map(drop));
+    wait_until(say, PATIENCE, || said().is_ok()).map(drop)
 }
 
 fn as_root(session: &mut Terminal, line: &str, code: &str) -> Result<()> {
