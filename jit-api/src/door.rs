@@ -5,6 +5,7 @@ use jit_core::name::{HostName, PersonName};
 use jit_core::time::Timestamp;
 use jit_core::{Error, sshsig};
 use sha2::{Digest, Sha256};
+use ssh_key::public::KeyData;
 
 use crate::asked::{Asked, Peer};
 use crate::caller::Caller;
@@ -15,6 +16,12 @@ use crate::proof::{self, Proof};
 use crate::quotas::Visit;
 use crate::token::Token;
 
+/// Who asks, and what signed their request.
+pub(crate) struct Arrived {
+    pub(crate) caller: Caller,
+    pub(crate) key: Option<KeyData>,
+}
+
 /// Finds out who asks.
 ///
 /// # Errors
@@ -23,13 +30,14 @@ pub(crate) fn arrive(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
     visit: &mut Visit,
-) -> Result<Caller, Failure> {
+) -> Result<Arrived, Failure> {
     let Some(claim) = asked.headers.authorization else {
-        return match asked.peer {
-            Peer::Process | Peer::Unix { uid: 0 } => Ok(Caller::Root),
-            Peer::Unix { uid } => local(desk, uid),
-            Peer::Network { .. } => Ok(Caller::Nobody),
+        let caller = match asked.peer {
+            Peer::Process | Peer::Unix { uid: 0 } => Caller::Root,
+            Peer::Unix { uid } => local(desk, uid)?,
+            Peer::Network { .. } => Caller::Nobody,
         };
+        return Ok(Arrived { caller, key: None });
     };
     match claim.split_once(' ') {
         Some(("JIT", token)) => by_token(desk, asked, visit, token),
@@ -62,7 +70,7 @@ fn by_token(
     asked: &Asked<'_>,
     visit: &mut Visit,
     text: &str,
-) -> Result<Caller, Failure> {
+) -> Result<Arrived, Failure> {
     let authority = desk.authority;
     let login = |why: &str| Failure::unauthenticated(why).next("jitctl login");
     let Some(token) = Token::open(authority.vault(), text) else {
@@ -74,16 +82,18 @@ fn by_token(
     if token.server != desk.office.name() {
         return Err(refused("the token is another server's"));
     }
-    if authority.now()? >= token.expires_at {
+    let (found, now) = authority.person_with_key(&token.person, &token.key)?;
+    if now >= token.expires_at {
         return Err(refused("the token has expired"));
     }
-    let Some((person, _)) = authority.person_with_key(&token.person, &token.key)? else {
+    let Some((person, _)) = found else {
         return Err(refused("the key of this login, or its person, does not count any more"));
     };
-    check_proof(desk, asked, visit, &actor, Some(text), &token.proof_key)?;
+    let key = check_proof(desk, asked, visit, &actor, Some(text), &token.proof_key, now)?;
     let admin = desk.office.is_admin(&person);
-    let (name, key, factor) = (token.person, token.key, Some(token.factor));
-    Ok(Caller::Person { name, key, factor, admin })
+    let (name, login, factor) = (token.person, token.key, Some(token.factor));
+    let caller = Caller::Person { name, key: login, factor, admin };
+    Ok(Arrived { caller, key: Some(key) })
 }
 
 fn by_host(
@@ -91,17 +101,18 @@ fn by_host(
     asked: &Asked<'_>,
     visit: &mut Visit,
     name: &str,
-) -> Result<Caller, Failure> {
+) -> Result<Arrived, Failure> {
     let unknown =
         || Failure::unauthenticated("no such host is enrolled here").next("Enrol it: jitctl join");
     let name = HostName::parse(name).map_err(|_| unknown())?;
-    let key = desk.authority.host_key(&name)?.ok_or_else(unknown)?;
+    let (key, now) = desk.authority.host_key(&name)?;
+    let key = key.ok_or_else(unknown)?;
     let caller = Caller::Host(name);
-    check_proof(desk, asked, visit, &caller.actor(), None, &key)?;
-    Ok(caller)
+    let key = check_proof(desk, asked, visit, &caller.actor(), None, &key, now)?;
+    Ok(Arrived { caller, key: Some(key) })
 }
 
-/// Checks that `key` signed this request just now, and that it is no replay.
+/// Checks that `key` signed this request just now, and that it is no replay; the key, as it was read.
 fn check_proof(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
@@ -109,7 +120,8 @@ fn check_proof(
     actor: &Actor,
     token: Option<&str>,
     key: &str,
-) -> Result<(), Failure> {
+    now: Timestamp,
+) -> Result<KeyData, Failure> {
     let refused = |why: &str| refuse(desk, asked, actor, why, Failure::unauthenticated(why));
     let Some(header) = asked.headers.proof else {
         return Err(refused("the request is not signed"));
@@ -128,14 +140,12 @@ fn check_proof(
         time: proof.time,
         nonce: &proof.nonce,
     };
-    if let Err(error) = sshsig::check(&proof.sshsig, proof::REQUEST, &request.text()?, [key]) {
-        let error = error.context("the proof of the request");
-        return Err(refused(error.what()));
-    }
-    let now = desk.authority.now()?;
+    let signer = sshsig::check(&proof.sshsig, proof::REQUEST, &request.text()?, [key])
+        .map_err(|error| refused(error.context("the proof of the request").what()))?;
+    let signer = signer.key_data().clone();
     let digest: [u8; 32] = Sha256::digest(format!("{key}\n{}", proof.nonce)).into();
     if visit.proof == Some(digest) {
-        return Ok(());
+        return Ok(signer);
     }
     in_time(desk, proof.time, now).map_err(|failure| {
         let why = failure.error.what().to_owned();
@@ -146,7 +156,7 @@ fn check_proof(
     match desk.office.proofs().take(digest, now, until) {
         Use::Fresh => {
             visit.proof = Some(digest);
-            Ok(())
+            Ok(signer)
         }
         Use::Used => Err(refused("the proof was used before")),
         Use::Full => Err(Error::unavailable("there are too many requests").into()),

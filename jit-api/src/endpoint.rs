@@ -8,6 +8,7 @@ use jit_core::authority::Authority;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use ssh_key::public::KeyData;
 
 use crate::access::Access;
 use crate::caller::Caller;
@@ -44,6 +45,8 @@ pub struct Desk<'a> {
     pub office: &'a Office,
     /// Where the request came from, if over the network.
     pub from: Option<IpAddr>,
+    /// The key that signed this very request, if it was signed.
+    pub signed_by: Option<KeyData>,
 }
 
 impl Desk<'_> {

@@ -24,6 +24,7 @@ pub mod proof;
 mod quotas;
 mod route;
 mod table;
+mod together;
 mod token;
 pub mod wire;
 

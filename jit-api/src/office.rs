@@ -14,14 +14,14 @@ use jit_core::{Error, Result};
 use crate::access::Access;
 use crate::asked::{Answered, Asked, Turn};
 use crate::caller::Caller;
-use crate::door;
+use crate::door::{self, Arrived};
 use crate::endpoint::{Desk, Entry, Method, Ran, Unread};
 use crate::issuer::Issuer;
 use crate::limits::Limits;
 use crate::nonces::Nonces;
 use crate::pool::{Pool, lock};
 use crate::problem::{Code, Failure};
-use crate::quotas::{Quotas, Visit};
+use crate::quotas::{Held, Quotas, Visit};
 use crate::{idempotency, openapi, route};
 
 /// The largest body that is read, in bytes.
@@ -37,7 +37,7 @@ type Pin = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The dispatcher.
 pub struct Office {
-    pool: Pool,
+    pub(crate) pool: Pool,
     issuer: Box<dyn Issuer>,
     name: String,
     serve: Option<Serve>,
@@ -49,7 +49,7 @@ pub struct Office {
     quotas: Quotas,
     recorded: Mutex<HashMap<String, (u64, u32)>>,
     /// One writer at a time in this process: waiting here is fair, waiting for SQLite's lock is not.
-    writing: Mutex<()>,
+    pub(crate) writing: Mutex<()>,
 }
 
 impl Office {
@@ -92,7 +92,7 @@ impl Office {
     /// Answers a request, or says that it waits. After a wait it is asked again, with the same request
     /// and visit.
     pub fn answer(&self, asked: &Asked<'_>, visit: &mut Visit) -> Turn {
-        let mut log = Log { endpoint: None, caller: Caller::Nobody };
+        let mut log = Log::new();
         let turned = self.turn(asked, visit, &mut log);
         turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)))
     }
@@ -111,10 +111,10 @@ impl Office {
     /// As an endpoint with that access.
     pub fn admit(&self, asked: &Asked<'_>, access: Access) -> Result<Caller, Failure> {
         let authority = self.pool.take()?;
-        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let desk = self.desk(&authority, asked);
         let mut visit = Visit::default();
-        let caller = door::arrive(&desk, asked, &mut visit)?;
-        self.quotas.work(&mut visit, &caller, asked.peer, authority.now()?)?;
+        let caller = door::arrive(&desk, asked, &mut visit)?.caller;
+        self.quotas.work(&mut visit, &caller, asked.peer, authority.wall_clock()?)?;
         access.admit(&caller).map(|()| caller)
     }
 
@@ -124,24 +124,47 @@ impl Office {
     }
 
     fn turn(&self, asked: &Asked<'_>, visit: &mut Visit, log: &mut Log) -> Result<Turn, Failure> {
-        if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
-            return Err(Error::invalid("the path is too long").into());
-        }
-        let (entry, path) = route::find(asked.method, asked.path)?;
-        log.endpoint = Some(entry.name);
-        if asked.body.len() > LARGEST_BODY {
-            return Err(Failure::too_large("the body is larger than 256 KiB"));
-        }
+        let (entry, path) = find(asked, log)?;
         let authority = self.pool.take()?;
-        let desk = Desk { authority: &authority, office: self, from: asked.peer.address() };
+        let admitted = self.let_in(&authority, entry, path, asked, visit, log)?;
+        let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
+        self.run(&admitted, asked, visit, log)
+    }
+
+    /// Finds out who asks, and whether they get as far as the handler.
+    pub(crate) fn let_in<'a>(
+        &'a self,
+        authority: &'a Authority,
+        entry: &'static Entry,
+        path: String,
+        asked: &Asked<'_>,
+        visit: &mut Visit,
+        log: &mut Log,
+    ) -> Result<Admitted<'a>, Failure> {
+        let mut desk = self.desk(authority, asked);
         if entry.access != Access::Public {
-            log.caller = door::arrive(&desk, asked, visit)?;
+            let Arrived { caller, key } = door::arrive(&desk, asked, visit)?;
+            log.caller = caller;
+            desk.signed_by = key;
         }
-        let _working = self.quotas.work(visit, &log.caller, asked.peer, authority.now()?)?;
+        let working = self.quotas.work(visit, &log.caller, asked.peer, authority.wall_clock()?)?;
         entry.access.admit(&log.caller)?;
-        let unread =
-            Unread { path: &path, query: asked.query.unwrap_or_default(), body: asked.body };
-        let Ran { answer, waits } = self.run(&desk, &log.caller, entry, asked, &unread)?;
+        Ok(Admitted { entry, path, desk, _working: working })
+    }
+
+    /// Has the handler answer.
+    pub(crate) fn run(
+        &self,
+        admitted: &Admitted<'_>,
+        asked: &Asked<'_>,
+        visit: &mut Visit,
+        log: &Log,
+    ) -> Result<Turn, Failure> {
+        let Admitted { entry, path, desk, .. } = admitted;
+        let (query, caller) = (asked.query.unwrap_or_default(), &log.caller);
+        let unread = Unread { path, query, body: asked.body };
+        let act = || (entry.run)(desk, caller, &unread);
+        let Ran { answer, waits } = idempotency::once(desk, caller, entry.method, asked, act)?;
         match waits {
             Some(at_most) if visit.may_wait => {
                 self.quotas.wait(visit, &log.caller, asked.peer)?;
@@ -152,16 +175,8 @@ impl Office {
         }
     }
 
-    fn run(
-        &self,
-        desk: &Desk<'_>,
-        caller: &Caller,
-        entry: &Entry,
-        asked: &Asked<'_>,
-        unread: &Unread<'_>,
-    ) -> Result<Ran, Failure> {
-        let _turn = (entry.method != Method::Get).then(|| lock(&self.writing));
-        idempotency::once(desk, caller, entry.method, asked, || (entry.run)(desk, caller, unread))
+    fn desk<'a>(&'a self, authority: &'a Authority, asked: &Asked<'_>) -> Desk<'a> {
+        Desk { authority, office: self, from: asked.peer.address(), signed_by: None }
     }
 
     /// What clients know the server by.
@@ -222,13 +237,39 @@ impl Office {
     }
 }
 
+/// The endpoint that is asked, and what stands in its path.
+pub(crate) fn find(asked: &Asked<'_>, log: &mut Log) -> Result<(&'static Entry, String), Failure> {
+    if asked.path.len() + asked.query.map_or(0, str::len) > LONGEST_TARGET {
+        return Err(Error::invalid("the path is too long").into());
+    }
+    let (entry, path) = route::find(asked.method, asked.path)?;
+    log.endpoint = Some(entry.name);
+    if asked.body.len() > LARGEST_BODY {
+        return Err(Failure::too_large("the body is larger than 256 KiB"));
+    }
+    Ok((entry, path))
+}
+
+/// A request that gets as far as its handler.
+pub(crate) struct Admitted<'a> {
+    entry: &'static Entry,
+    path: String,
+    desk: Desk<'a>,
+    /// Its place among those of its caller that are worked on.
+    _working: Option<Held>,
+}
+
 /// What is known of a request, for the answer and the log.
-struct Log {
+pub(crate) struct Log {
     endpoint: Option<&'static str>,
     caller: Caller,
 }
 
 impl Log {
+    pub(crate) fn new() -> Self {
+        Log { endpoint: None, caller: Caller::Nobody }
+    }
+
     fn answered(&self, status: u16, content_type: &'static str, body: Vec<u8>) -> Answered {
         Answered {
             status,
@@ -241,7 +282,7 @@ impl Log {
         }
     }
 
-    fn problem(&self, failure: &Failure) -> Answered {
+    pub(crate) fn problem(&self, failure: &Failure) -> Answered {
         let mut problem = failure.problem();
         let ours = matches!(failure.code, Code::Misconfigured | Code::Tampered);
         if ours && self.caller == Caller::Nobody {

@@ -18,7 +18,7 @@ pub const REQUEST: &str = "jit-proof@v1";
 pub const LOGIN: &str = "jit-login@v1";
 /// Of a first enrolment, a person's or a host's.
 pub const ENROL: &str = "jit-enrol@v1";
-/// Of the possession of a key to be certified.
+/// Of the possession of a key to be certified that does not sign the request itself.
 pub const CERTIFY: &str = "jit-cert@v1";
 
 /// For how many seconds before and after the server's clock a proof is taken.

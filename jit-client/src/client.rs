@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::{Caller, Failure, Request, Response, Transport, problem};
 
 /// How long an ordinary answer may take.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(8);
 /// The longest that one request waits for something to change.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
 /// The first pause before a call is tried again; each is twice as long.
@@ -205,7 +205,7 @@ impl Client {
     ) -> Result<Result<Response, Failure>> {
         let now = self.clock.now()?;
         let mut headers = self.caller.headers(&self.server, method, path, body, now)?;
-        if method != "GET" {
+        if method != "GET" && manner.repeatable {
             headers.push(("Idempotency-Key", key.to_owned()));
         }
         let timeout = ANSWER + manner.wait;
@@ -282,6 +282,7 @@ mod tests {
             Err(Failure::Broken("reset".into())),
         ]);
         let said = client.post::<Value>("/v1/login", &json!({}), Manner::once()).unwrap_err();
+        assert!(scripted.keys.lock().unwrap().is_empty(), "its answer need not be kept");
         assert!(said.to_string().contains("Whether it was done is not known"), "{said}");
         assert!(scripted.answers.lock().unwrap().is_empty());
     }

@@ -32,6 +32,10 @@ pub struct Invitation {
     pub pin: Option<Pin>,
 }
 
+fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 impl Invitation {
     /// Reads it.
     ///
@@ -63,7 +67,7 @@ impl Invitation {
         let (mut code, mut pin) = (None, None);
         for pair in query.split('&') {
             match pair.split_once('=') {
-                Some(("code", value)) if code.is_none() && !value.is_empty() => {
+                Some(("code", value)) if code.is_none() && is_code(value) => {
                     code = Some(SecretText::new(value.to_owned()));
                 }
                 Some(("pin", value)) if pin.is_none() => pin = Some(pin::read(value)?),
@@ -105,6 +109,7 @@ mod tests {
             "https://jit.example.com/person/alice?code=SECRET",
             "jit://jit.example.com/person/alice",
             "jit://jit.example.com/person/alice?code=",
+            "jit://jit.example.com/person/alice?code=SECRET';id",
             "jit://jit.example.com/person/alice?code=SECRET&pin=short",
             "jit://jit.example.com/person/alice?code=SECRET&code=SECRET",
             "jit://jit.example.com/person/alice?code=SECRET&insecure=1",

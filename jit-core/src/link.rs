@@ -128,6 +128,11 @@ pub fn told_action(action: &str) -> Option<&'static str> {
     TOLD.into_iter().find(|told| *told == action)
 }
 
+/// As much of a host's words as is kept: so many characters, none of which moves a cursor.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(longest).collect()
+}
+
 /// A record of a host's log, as its authority is told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

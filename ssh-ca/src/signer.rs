@@ -4,7 +4,9 @@
 
 mod answer;
 mod changes;
+mod clerk;
 mod issuer;
+mod locals;
 mod metrics;
 mod sockets;
 
@@ -26,6 +28,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::answer::{Came, Desk};
 use self::changes::Changes;
 use self::issuer::CaIssuer;
+use self::locals::Locals;
 use self::metrics::Metrics;
 use self::sockets::Sockets;
 use crate::daemon::{self, Ending, Running};
@@ -33,8 +36,6 @@ use crate::{http, serve};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "ssh-ca";
-/// What it waits for is the store, on threads of their own.
-const THREADS: usize = 2;
 
 /// Answers until it is ended.
 ///
@@ -52,13 +53,13 @@ pub fn run(path: &Path) -> Result<()> {
     let office = Office::new(Authority::open(config, PROCESS, Opener::Admin)?, Box::new(issuer))
         .pinned(move || serve::pin(&served));
     daemon::log();
-    daemon::run(THREADS, answer_all(office, metrics, sockets))
+    daemon::run(answer_all(office, metrics, sockets))
 }
 
 async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Result<()> {
     let (told, ending) = watch::channel(false);
     let changes = Changes::new();
-    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone()));
+    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone())?);
     let app = Router::new()
         .fallback(answer::answer)
         .layer(CatchPanicLayer::custom(answer::panicked))
@@ -68,7 +69,7 @@ async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Resul
     let looking = tokio::spawn(look_for_changes(desk, changes));
     daemon::ready("Answering");
 
-    let running = Running::new();
+    let (running, locals) = (Running::new(), Locals::default());
     let accept = async {
         loop {
             let (accepted, came) = tokio::select! {
@@ -83,19 +84,24 @@ async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Resul
                     continue;
                 }
             };
-            let came = match came {
-                Some(came) => came,
-                None => match stream.peer_cred() {
-                    Ok(peer) => Came::Local { uid: peer.uid() },
-                    // Who does not say who they are is not answered.
-                    Err(_) => continue,
-                },
+            let (came, place) = match came {
+                Some(came) => (came, None),
+                None => {
+                    // Who does not say who they are is not answered, and neither is who has too many.
+                    let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { continue };
+                    let Some(place) = locals.place(uid) else { continue };
+                    (Came::Local { uid }, Some(place))
+                }
             };
             let app = app.clone().map_request(move |mut request: Request<_>| {
                 request.extensions_mut().insert(came);
                 request
             });
-            tokio::spawn(running.count(connection(stream, app, came, ending.clone())));
+            let answers = connection(stream, app, came, ending.clone());
+            tokio::spawn(running.count(async move {
+                answers.await;
+                drop(place);
+            }));
         }
     };
     tokio::select! {
@@ -129,7 +135,7 @@ where
 }
 
 /// Tells those who wait when another process has changed the store, and systemd that all is well:
-/// the store can be asked.
+/// the store can be asked, and the clerk is there to change it.
 async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
     let mut last = None;
     let mut trouble = String::new();
@@ -140,7 +146,9 @@ async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
                 if last.replace(marker).is_some_and(|last| last != marker) {
                     changes.tell();
                 }
-                daemon::alive();
+                if desk.clerk.works() {
+                    daemon::alive();
+                }
                 trouble.clear();
             }
             Ok(Err(error)) if error.to_string() != trouble => {

@@ -2,6 +2,7 @@
 
 use jit_core::person::{fingerprint, parse_public_key};
 use jit_core::{Error, sshsig};
+use ssh_key::PublicKey;
 
 use crate::access::Access;
 use crate::caller::Caller;
@@ -31,24 +32,34 @@ impl Endpoint for Certify {
         _: Nothing,
         wanted: wire::Certify,
     ) -> Result<wire::Certificate, Failure> {
-        let (grant, _) = desk.authority.grant(&wanted.grant)?;
-        // Whoever may see it, only its person connects with it.
-        if !caller.may_act_for(&grant.ask().person) {
-            let id = &wanted.grant;
-            return Err(Error::not_found(format!("there is no grant {id} of yours"))
-                .next("jitctl list")
-                .into());
-        }
         let key = parse_public_key(&wanted.public_key)?;
-        let print = fingerprint(key.key_data());
-        let text = proof::certify(desk.office.name(), &wanted.grant, &print)?;
-        let line = wanted.public_key.trim();
-        sshsig::check(&wanted.signature, proof::CERTIFY, &text, [line])
-            .map_err(|error| error.context("the proof that the key is held"))?;
+        prove_possession(desk, &wanted, &key)?;
         let (actor, factor) = (caller.actor(), caller.factor());
         let issuer = desk.office.issuer();
         let certificate =
             issuer.issue(desk.authority, &actor, &wanted.grant, key.key_data(), factor)?;
         Ok(wire::Certificate { certificate })
     }
+}
+
+/// Checks that whoever asks holds the key to be certified. A request names grant and key; where that
+/// key signed this very request, nothing else needs to be signed.
+fn prove_possession(
+    desk: &Desk<'_>,
+    wanted: &wire::Certify,
+    key: &PublicKey,
+) -> Result<(), Failure> {
+    let Some(signature) = &wanted.signature else {
+        if desk.signed_by.as_ref() == Some(key.key_data()) {
+            return Ok(());
+        }
+        return Err(Error::refused("nothing proves that the key is held")
+            .next("Sign for it, in the namespace jit-cert@v1, or have it sign the request.")
+            .into());
+    };
+    let print = fingerprint(key.key_data());
+    let text = proof::certify(desk.office.name(), &wanted.grant, &print)?;
+    sshsig::check(signature, proof::CERTIFY, &text, [wanted.public_key.trim()])
+        .map_err(|error| error.context("the proof that the key is held"))?;
+    Ok(())
 }

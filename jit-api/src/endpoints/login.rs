@@ -116,7 +116,7 @@ fn proved(
     print: &str,
     text: &str,
 ) -> Result<Option<IdentityKey>, Failure> {
-    let found = desk.authority.person_with_key(&login.person, print)?;
+    let (found, _) = desk.authority.person_with_key(&login.person, print)?;
     let line = found.as_ref().map_or(login.public_key.trim(), |(_, key)| &key.public_key);
     let signed = sshsig::check(&login.signature, proof::LOGIN, text, [line]).is_ok();
     Ok(found.filter(|_| signed).map(|(_, key)| key))

@@ -264,8 +264,10 @@ pub struct Certify {
     pub grant: GrantId,
     /// The key, in OpenSSH form.
     pub public_key: String,
-    /// Armoured SSHSIG, namespace `jit-cert@v1`, by that key.
-    pub signature: String,
+    /// Armoured SSHSIG, namespace `jit-cert@v1`, by that key. Needed where another key signs the
+    /// request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// A certificate.

@@ -1,6 +1,7 @@
 //! Certificates: for one's own live grant, over a key that one holds.
 
 use jit_api::proof;
+use jit_core::grant::Actor;
 use jit_core::id::GrantId;
 use serde_json::{Value, json};
 
@@ -34,4 +35,34 @@ fn a_certificate_names_the_factor_of_the_login() {
     assert_eq!(certify(&bob, good()).0, 404, "who approved it does not connect with it");
     assert_eq!(certify(&alice, body(id, "laptop", "mallory", SERVER)).0, 403);
     assert_eq!(certify(&alice, body(id, "laptop", "laptop", "other.example.com")).0, 403);
+}
+
+#[test]
+fn a_key_that_nobody_proved_to_hold_is_not_certified() {
+    let desk = Desk::new();
+    let alice = desk.logged_in("alice");
+    let ask = serde_json::from_value(json!({
+        "person": "alice", "login": "deploy", "place": "web-1", "sudo": false, "duration": 600,
+        "start": null, "reason": "INC-1 look at it",
+    }));
+    let grant = desk.authority.grant_alone(&Actor::Root, &ask.unwrap()).unwrap();
+    let id = grant.id().as_str();
+    let certify =
+        |client: &Client, body: &Value| desk.ask(client, "POST", "/v1/certificates", body.clone());
+    let unsigned = |over: &str| json!({ "grant": id, "public_key": line(&key(over)) });
+    let (status, answer) = certify(&alice, &unsigned("alice"));
+    assert_eq!(status, 200, "the key signed the request, which names it: {answer}");
+    for over in ["laptop", "bob", "ca"] {
+        let (status, answer) = certify(&alice, &unsigned(over));
+        assert_eq!(status, 403, "{over}: {answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("nothing proves"), "{answer}");
+    }
+    // Whoever is known without a signature has signed nothing.
+    assert_eq!(certify(&Client::root(), &unsigned("alice")).0, 403);
+    // A signature that is there is looked at.
+    assert_eq!(certify(&alice, &body(id, "alice", "mallory", SERVER)).0, 403);
+    // The proof of one request is none of another, which names another key.
+    let mut swapped = alice.prepared(&desk, "POST", "/v1/certificates", unsigned("alice"));
+    swapped.body = serde_json::to_vec(&unsigned("laptop")).unwrap();
+    assert_eq!(desk.answered(&desk.office, &swapped).status, 401);
 }

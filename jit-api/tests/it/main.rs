@@ -3,6 +3,7 @@
 // All of this is test code; clippy takes only functions marked as tests for that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod breakglass;
 mod certificates;
 mod desk;
 mod door;
@@ -15,5 +16,6 @@ mod matrix;
 mod openapi;
 mod quotas;
 mod shape;
+mod together;
 mod workflow;
 mod world;

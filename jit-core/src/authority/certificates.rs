@@ -150,7 +150,7 @@ impl Authority {
     /// it has proved, if they did.
     ///
     /// # Errors
-    /// Refused when the grant is not active, an approval of it is not proved any more, or the person
+    /// Not found when it is not the actor's, who is not root; refused when the grant is not active, an approval of it is not proved any more, or the person
     /// is suspended; conflict when `ca` is not the key that signs any more; whatever `sign` fails with.
     pub fn issue<C>(
         &self,
@@ -163,6 +163,11 @@ impl Authority {
     ) -> Result<(Specification, C)> {
         self.change(actor, "certificate.issue", id.as_str(), |tx, now| {
             let grant = known_grant(tx, id)?;
+            // Whoever may see it, only its person connects with it.
+            if matches!(actor, Actor::Person(name) if *name != grant.ask().person) {
+                return Err(Error::not_found(format!("there is no grant {id} of yours"))
+                    .next("jitctl list"));
+            }
             acting_person(tx, &grant.ask().person)?;
             let phase = grant.phase(now);
             let (Phase::Active | Phase::Scheduled, Some(window)) = (phase, grant.window()) else {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::factor::{Code, Enrolled, Factors, PersonOrNobody, Verdict, recovery, totp};
 use crate::grant::{Actor, Digest, Evidence};
 use crate::id::GrantId;
-use crate::name::PersonName;
+use crate::name::{HostName, PersonName};
 use crate::secret::SecretText;
 use crate::store::Tx;
 use crate::time::Timestamp;
@@ -131,7 +131,7 @@ impl Authority {
                 enrolled: factors.totp.is_some(),
                 pending: factors.pending.is_some(),
                 recovery_codes: factors.recovery.len(),
-                locked_out: factors.consecutive >= self.config.factor.lockout,
+                locked_out: factors.locked_out(None, &self.config.factor),
             })
         })
     }
@@ -167,7 +167,7 @@ impl Authority {
             self.change(&actor, "factor.verify", name.as_str(), |tx, now| {
                 acting_person(tx, name)?;
                 let who = PersonOrNobody::Person(name.clone());
-                let verdict = self.try_code(tx, &who, typed, now)?;
+                let verdict = self.try_code(tx, &who, typed, None, now)?;
                 // The next one is this change's own: nobody else writes meanwhile.
                 let record = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
                 let mut detail = what_for;
@@ -189,13 +189,14 @@ impl Authority {
         }
     }
 
-    /// One attempt, within the caller's writing transaction: reads, counts, verifies, stores. The
+    /// One attempt, typed here or `from` a host of the fleet, within the caller's writing transaction: reads, counts, verifies, stores. The
     /// caller commits before anybody learns the verdict.
     pub(super) fn try_code(
         &self,
         tx: &dyn Tx,
         who: &PersonOrNobody,
         typed: &str,
+        from: Option<&HostName>,
         now: Timestamp,
     ) -> Result<Verdict> {
         let mut factors = self.factors_of(tx, who)?;
@@ -217,6 +218,7 @@ impl Authority {
                     &self.vault,
                     &nobody,
                     &code,
+                    from,
                     limits,
                     now,
                 )?;
@@ -224,8 +226,15 @@ impl Authority {
                 Verdict::NotEnrolled
             }
             None => {
-                let verdict =
-                    crate::factor::attempt(&mut factors, &self.vault, who, &code, limits, now)?;
+                let verdict = crate::factor::attempt(
+                    &mut factors,
+                    &self.vault,
+                    who,
+                    &code,
+                    from,
+                    limits,
+                    now,
+                )?;
                 tx.put_factors(who.key(), &factors)?;
                 verdict
             }

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
+use super::bounds::{LARGEST_STATE, bound, certified, size};
 use super::grants::alive;
 use super::{Authority, Done};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
-use crate::grant::{Action, Actor, Grant, Origin, Phase};
+use crate::grant::{Action, Actor, Origin, Phase};
 use crate::host::Host;
 use crate::id::GrantId;
 use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
 use crate::login::{LoginService, Offer, Standing};
 use crate::name::{HostName, Login, PersonName, Place, Reason};
+use crate::person::Person;
 use crate::policy;
 use crate::store::{CaKind, Mode, Tx};
 use crate::time::Timestamp;
@@ -30,13 +32,20 @@ impl Authority {
     pub fn host_state(&self, name: &HostName) -> Result<HostState> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            let grants = certified(tx, &host, now)?;
+            let mut grants = certified(tx, &host, now)?;
             let mut people = Vec::new();
             for person in tx.people()? {
                 let keys = tx.identity_keys(&person.name)?;
                 if !keys.is_empty() || grants.iter().any(|g| g.ask().person == person.name) {
                     people.push(KnownPerson { person, keys });
                 }
+            }
+            let left = LARGEST_STATE.saturating_sub(size(&people)?);
+            let untold = bound(&mut grants, now, left)?;
+            if untold > 0 {
+                self.syslog().trouble(&format!(
+                    "{name} is not told of {untold} grants there, as they are too many"
+                ));
             }
             let mut ca_keys = Vec::new();
             for kind in [CaKind::User, CaKind::Host] {
@@ -53,7 +62,8 @@ impl Authority {
     }
 
     /// Checks a code that was typed on a host, as at a prompt here: one use, throttled, on the log as
-    /// the host's. It may ask for people who have a key or a grant there, and for nobody.
+    /// the host's. Failures bar that host alone. It may ask for people who have a grant there or may
+    /// ask for one, and for nobody.
     ///
     /// # Errors
     /// Refused for others; unavailable or tampered. The code is then not accepted.
@@ -66,9 +76,9 @@ impl Authority {
         self.change(&actor, "factor.verify", who.key(), |tx, now| {
             let host = enrolled(tx, name)?;
             if let PersonOrNobody::Person(person) = &who {
-                check_theirs(tx, &host, person, now)?;
+                self.check_theirs(tx, &host, person, now)?;
             }
-            let verdict = self.try_code(tx, &who, &typed.code, now)?;
+            let verdict = self.try_code(tx, &who, &typed.code, Some(name), now)?;
             let detail = json!({
                 "for": short(&typed.attempt), "who": cut(&typed.who), "result": verdict.to_string(),
             });
@@ -110,7 +120,9 @@ impl Authority {
         let action = if ask.sudo { Action::Sudo } else { Action::Login };
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &ask.person, now)?;
+            if !self.is_theirs(tx, &host, &ask.person, now)? {
+                return Ok(None);
+            }
             let decision =
                 self.offer_at(tx, &policy, &ask.person, &ask.login, name, action, now)?;
             let longest = decision.and_then(|decision| decision.longest);
@@ -122,11 +134,11 @@ impl Authority {
     /// Files a request that somebody made at a prompt of a host, who proved there who they are.
     ///
     /// # Errors
-    /// Those of [`Authority::request`]; refused for who has neither key nor grant there.
+    /// Those of [`Authority::request`]; refused for who has no business there.
     pub fn host_request(&self, name: &HostName, filing: &Filing) -> Result<Standing> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &filing.ask.person, now)
+            self.check_theirs(tx, &host, &filing.ask.person, now)
         })?;
         let ask = crate::grant::Ask {
             person: filing.ask.person.clone(),
@@ -203,8 +215,39 @@ impl Authority {
         link.contact_at = Some(now);
         tx.put_link(&link)?;
         tx.commit()?;
-        appended.iter().for_each(|record| self.syslog.record(record));
+        appended.iter().for_each(|record| self.tell(record));
         Ok(link.told)
+    }
+
+    fn check_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self.is_theirs(tx, host, name, now)? {
+            return Ok(());
+        }
+        Err(Error::refused(format!("{name} may have nothing there")))
+    }
+
+    /// Whether a host may ask about somebody: they have a grant there, or the policy has something
+    /// there that they may ask for.
+    fn is_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Some(person) = tx.person(name)?.filter(|person| !person.suspended) else {
+            return Ok(false);
+        };
+        let granted = alive(tx, None, now)?
+            .iter()
+            .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place));
+        Ok(granted || self.policy_in(tx)?.reaches(&person, host))
     }
 }
 
@@ -214,32 +257,21 @@ pub(super) fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
     })
 }
 
-/// The grants for a host of which a certificate may still be valid; a host's clock may be behind.
-fn certified(tx: &dyn Tx, host: &Host, now: Timestamp) -> Result<Vec<Grant>> {
-    let slack = crate::time::Span::from_secs(600)?;
-    let mut grants = tx.certified_grants(now.before(slack))?;
-    grants.retain(|grant| host.is_at(&grant.ask().place));
-    Ok(grants)
-}
-
-/// That a host may ask about somebody: they have a key, or a grant there.
-fn check_theirs(tx: &dyn Tx, host: &Host, name: &PersonName, now: Timestamp) -> Result<()> {
-    let person = tx.person(name)?.filter(|person| !person.suspended);
-    let known = person.is_some()
-        && (!tx.identity_keys(name)?.is_empty()
-            || alive(tx, Some(name), now)?
-                .iter()
-                .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place)));
-    if known {
-        Ok(())
-    } else {
-        Err(Error::refused(format!("{name} has no key and no grant there")))
+/// A host that is set up anew starts with no failures of anybody's.
+pub(super) fn forget_failures(tx: &dyn Tx, name: &HostName) -> Result<()> {
+    for Person { name: person, .. } in tx.people()? {
+        if let Some(mut factors) = tx.factors(person.as_str())?
+            && factors.at_hosts.remove(name).is_some()
+        {
+            tx.put_factors(person.as_str(), &factors)?;
+        }
     }
+    Ok(())
 }
 
 /// As much of a host's words as the log takes.
 fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    crate::link::cut(text, 300)
 }
 
 /// A host's facts, unless they are more than the log takes.

@@ -20,6 +20,9 @@ use crate::time::{Span, Timestamp};
 
 /// How many requests of one person may wait at a time.
 const MOST_WAITING: usize = 20;
+/// How many grants of one person may be active or scheduled at a time, before they ask for more: each
+/// is told to its hosts and looked at when they log in.
+const MOST_LIVING: usize = 50;
 
 /// A request as it comes in.
 #[derive(Clone, Debug)]
@@ -70,14 +73,7 @@ impl Authority {
         let object = new.ask.place.to_string();
         self.change(&new.by, "grant.request", &object, |tx, now| {
             let requester = acting_person(tx, &new.ask.person)?;
-            let waiting = alive(tx, Some(&new.ask.person), now)?;
-            if waiting.iter().filter(|g| g.phase(now) == Phase::Requested).count() >= MOST_WAITING {
-                return Err(Error::refused(format!(
-                    "{} requests of {} wait for a decision already",
-                    MOST_WAITING, new.ask.person
-                ))
-                .next("Cancel one, or wait: jitctl list"));
-            }
+            check_not_too_many(tx, new, now)?;
             let known = Known::gather(tx, &new.ask, &requester, &[], now)?;
             let decision = decide(&new.ask, &policy, &known.facts(), now);
             let facts = known.facts().on_record(now);
@@ -356,8 +352,13 @@ impl Authority {
             let factors = tx.factors(name.as_str())?.unwrap_or_default();
             if factors.totp.is_none() {
                 obstacles.push(format!("{name} has no second factor: jitctl mfa enroll {name}"));
-            } else if factors.consecutive >= self.config.factor.lockout {
+            } else if factors.locked_out(None, &self.config.factor) {
                 obstacles.push(format!("{name} is locked out: jitctl mfa reset {name}"));
+            }
+            let mut hosts = hosts_at(tx, place)?;
+            hosts.retain(|host| factors.locked_out(Some(&host.name), &self.config.factor));
+            for Host { name: host, .. } in hosts {
+                obstacles.push(format!("{name} is locked out at {host}: jitctl mfa reset {name}"));
             }
             Ok(Explanation {
                 covered_until: cover.as_ref().map(|cover| cover.deadline),
@@ -407,6 +408,22 @@ fn who_could(
     let everybody = tx.people()?;
     let could = eligible(ask, policy, &known.facts(), now, &everybody);
     Ok(could.into_iter().map(|person| person.name.clone()).collect())
+}
+
+/// That a person has room for one more request.
+fn check_not_too_many(tx: &dyn Tx, new: &NewRequest, now: Timestamp) -> Result<()> {
+    let person = &new.ask.person;
+    let alive = alive(tx, Some(person), now)?;
+    let waiting = alive.iter().filter(|grant| grant.phase(now) == Phase::Requested).count();
+    if waiting >= MOST_WAITING {
+        let what = format!("{MOST_WAITING} requests of {person} wait for a decision already");
+        return Err(Error::refused(what).next("Cancel one, or wait: jitctl list"));
+    }
+    if alive.len() - waiting >= MOST_LIVING {
+        let what = format!("{MOST_LIVING} grants of {person} are active or scheduled already");
+        return Err(Error::refused(what).next("Revoke one, or wait for an end: jitctl list"));
+    }
+    Ok(())
 }
 
 /// The terms on which it is given: those of the role that decides, held to what the approvers saw.

@@ -163,6 +163,7 @@ impl Authority {
                 let anew = Link { told: 0, sessions: BTreeMap::new(), ..link };
                 tx.put_link(&anew)?;
             }
+            super::fleet::forget_failures(tx, name)?;
             tx.put_host(&host)?;
             tx.remove_invitation(&invited)?;
             let detail = json!({ "fingerprint": print, "invited_by": invitation.by,

@@ -58,7 +58,7 @@ impl LoginService for Authority {
     ) -> Result<Verdict> {
         let (subject, actor, by) = subject(who);
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
-            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let verdict = self.try_code(tx, &subject, typed, None, now)?;
             if let (Ok(who), Some(kind)) = (who, verdict.kind()) {
                 self.proved(tx, who, attempt, Proof { kind, at: now })?;
             }

@@ -11,6 +11,7 @@ use crate::factor::{PersonOrNobody, ProvedFactor, Verdict};
 use crate::grant::{Actor, Program};
 use crate::name::{HostName, PersonName};
 use crate::person::{IdentityKey, Person};
+use crate::time::Timestamp;
 
 impl Authority {
     /// Checks the code of a login over the network, throttled and on record as at the prompt. Who
@@ -31,7 +32,7 @@ impl Authority {
             None => (PersonOrNobody::Nobody, Actor::Program(Program::Server)),
         };
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
-            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let verdict = self.try_code(tx, &subject, typed, None, now)?;
             let detail = json!({
                 "for": "login over the network", "from": from,
                 "key": who.map(|key| &key.fingerprint), "result": verdict.to_string(),
@@ -41,7 +42,8 @@ impl Authority {
         })
     }
 
-    /// The person and the enrolled key, if the key is still theirs and they may act.
+    /// The person and the enrolled key, if the key is still theirs and they may act; and the time
+    /// they were looked at.
     ///
     /// # Errors
     /// Unavailable or tampered.
@@ -49,20 +51,20 @@ impl Authority {
         &self,
         name: &PersonName,
         fingerprint: &str,
-    ) -> Result<Option<(Person, IdentityKey)>> {
-        self.read(|tx, _| {
+    ) -> Result<(Option<(Person, IdentityKey)>, Timestamp)> {
+        self.read(|tx, now| {
             let person = tx.person(name)?.filter(|person| !person.suspended);
             let key = tx.identity_key(fingerprint)?.filter(|key| key.person == *name);
-            Ok(person.zip(key))
+            Ok((person.zip(key), now))
         })
     }
 
-    /// The key of a host that is enrolled over the network.
+    /// The key of a host that is enrolled over the network, and the time it was looked at.
     ///
     /// # Errors
     /// Unavailable or tampered.
-    pub fn host_key(&self, name: &HostName) -> Result<Option<String>> {
-        self.read(|tx, _| Ok(tx.host(name)?.and_then(|host| host.key)))
+    pub fn host_key(&self, name: &HostName) -> Result<(Option<String>, Timestamp)> {
+        self.read(|tx, now| Ok((tx.host(name)?.and_then(|host| host.key), now)))
     }
 
     /// Puts on record that somebody was refused at the door.

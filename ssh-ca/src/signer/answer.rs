@@ -20,6 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::changes::Changes;
+use super::clerk::Clerk;
 use super::metrics::{self, Metrics};
 use crate::daemon::{Ending, ended};
 use crate::serve::{PEER, REQUEST_ID};
@@ -47,7 +48,9 @@ pub enum Came {
 /// What all requests share.
 pub struct Desk {
     /// Decides.
-    pub office: Office,
+    pub office: Arc<Office>,
+    /// Answers what may change something.
+    pub clerk: Clerk,
     metrics: Metrics,
     changes: Changes,
     ending: Ending,
@@ -57,14 +60,24 @@ pub struct Desk {
 
 impl Desk {
     /// Puts the office to work.
-    pub fn new(office: Office, metrics: Metrics, changes: Changes, ending: Ending) -> Self {
+    ///
+    /// # Errors
+    /// Unavailable when the system gives no thread.
+    pub fn new(
+        office: Office,
+        metrics: Metrics,
+        changes: Changes,
+        ending: Ending,
+    ) -> jit_core::Result<Self> {
         let (line, waiting) = (Semaphore::new(IN_LINE), Semaphore::new(WAITING));
-        Desk { office, metrics, changes, ending, line, waiting }
+        let office = Arc::new(office);
+        let clerk = Clerk::new(office.clone())?;
+        Ok(Desk { office, clerk, metrics, changes, ending, line, waiting })
     }
 }
 
 /// A request that was read.
-struct Question {
+pub struct Question {
     parts: Parts,
     body: Bytes,
     peer: Peer,
@@ -118,13 +131,15 @@ async fn decide(
         let line = timeout(LINE_WITHIN, desk.line.acquire()).await;
         let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
         let watch = Stopwatch::start();
-        let asked = (desk.clone(), question.clone());
-        let turn = spawn_blocking(move || {
-            let turn = asked.1.put_to(&asked.0, &mut visit);
-            (turn, visit)
-        });
+        let turned = if question.looks() {
+            let asked = (desk.clone(), question.clone());
+            let look = move || (asked.1.put_to(&asked.0, &mut visit), visit);
+            spawn_blocking(look).await.ok()
+        } else {
+            desk.clerk.ask(question.clone(), visit).await
+        };
         // A bug of ours; what it was stands in the log.
-        let Ok((turn, kept)) = turn.await else { return Err(failed()) };
+        let Some((turn, kept)) = turned else { return Err(failed()) };
         visit = kept;
         took += watch.elapsed();
         match turn {
@@ -154,16 +169,15 @@ async fn decide(
 /// Whether something may have changed. All who wait look anew then, so nobody unknown can bring that
 /// about; what they did change is seen all the same, a moment later.
 fn changed(question: &Question, answered: &Answered) -> bool {
-    question.parts.method != Method::GET
-        && answered.status == 200
-        && answered.caller != Caller::Nobody.to_string()
+    !question.looks() && answered.status == 200 && answered.caller != Caller::Nobody.to_string()
 }
 
 impl Question {
-    fn put_to(&self, desk: &Desk, visit: &mut Visit) -> Turn {
+    /// As the office takes it.
+    pub fn asked(&self) -> Asked<'_> {
         let Question { parts, body, peer } = self;
         let header = |name| text(&parts.headers, &name);
-        let asked = Asked {
+        Asked {
             method: parts.method.as_str(),
             path: parts.uri.path(),
             query: parts.uri.query(),
@@ -174,9 +188,18 @@ impl Question {
             },
             body,
             peer: *peer,
-        };
+        }
+    }
+
+    /// Whether it changes nothing.
+    fn looks(&self) -> bool {
+        self.parts.method == Method::GET
+    }
+
+    fn put_to(&self, desk: &Desk, visit: &mut Visit) -> Turn {
+        let asked = self.asked();
         // Which the office does not know of.
-        if asked.path == http::METRICS && parts.method == Method::GET {
+        if asked.path == http::METRICS {
             return Turn::Answer(desk.metrics(&asked));
         }
         desk.office.answer(&asked, visit)

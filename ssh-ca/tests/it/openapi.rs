@@ -194,5 +194,5 @@ fn whatever_is_asked_the_answer_is_a_documented_one_and_no_5xx() {
             }
         }
     }
-    assert!(asked > 1000 && good > 100, "only {asked} asked, {good} of them well");
+    assert!(asked > 1000 && good > 50, "only {asked} asked, {good} of them well");
 }

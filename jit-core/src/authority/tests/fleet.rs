@@ -398,7 +398,8 @@ fn a_host_asks_for_those_who_can_be_its_own_and_is_throttled_as_a_prompt_is() {
         "nobody has no code"
     );
     office.add_person(&Actor::Root, &person("keyless"), &BTreeSet::new(), &[]).unwrap();
-    for stranger in ["keyless", "nobody"] {
+    // carol has a key and may ask for nothing there.
+    for stranger in ["keyless", "nobody", "carol"] {
         let error = office.host_factor(&web_1(), &code(Some(stranger), &right)).unwrap_err();
         assert_eq!(error.kind(), Kind::Refused, "{error}");
     }
@@ -407,6 +408,54 @@ fn a_host_asks_for_those_who_can_be_its_own_and_is_throttled_as_a_prompt_is() {
         let _ = office.host_factor(&web_1(), &code(Some("alice"), "000000")).unwrap();
     }
     let next = office.host_factor(&web_1(), &code(Some("alice"), "000000")).unwrap();
+    assert!(matches!(next, Verdict::Throttled { .. }), "{next:?}");
+}
+
+#[test]
+fn wrong_codes_that_a_host_reports_bar_nobody_elsewhere() {
+    let fleet = Fleet::new();
+    let (desk, office) = (&fleet.office, &fleet.office.authority);
+    let web_2 = HostName::parse("web-2").unwrap();
+    office.put_host(&Actor::Root, &web_2, &BTreeSet::new()).unwrap();
+    let policy = POLICY.replace(r#"["web-1"]"#, r#"["web-1", "web-2"]"#);
+    std::fs::write(desk.dir.path().join("policy.toml"), policy).unwrap();
+    let lie = || office.host_factor(&web_1(), &code(Some("alice"), "x")).unwrap();
+    let elsewhere = || {
+        desk.clock.pass(60);
+        let right = desk.code("alice");
+        let accepted = office.host_factor(&web_2, &code(Some("alice"), &right)).unwrap().accepted();
+        // What was right at one host is used up here.
+        assert!(office.prove(&person("alice"), &right, "here").is_err());
+        desk.clock.pass(60);
+        accepted && office.prove(&person("alice"), &desk.code("alice"), "here").is_ok()
+    };
+    for _ in 0..5 {
+        assert_eq!(lie(), Verdict::Wrong);
+    }
+    assert!(matches!(lie(), Verdict::Throttled { .. }));
+    assert!(elsewhere());
+    while lie() != Verdict::LockedOut {
+        desk.clock.pass(60);
+    }
+    desk.clock.pass(3600);
+    let right = code(Some("alice"), &desk.code("alice"));
+    assert_eq!(office.host_factor(&web_1(), &right).unwrap(), Verdict::LockedOut);
+    assert!(elsewhere());
+    assert!(!office.factor_status(&person("alice")).unwrap().locked_out);
+    let place = Place::Host(web_1());
+    let login = Login::parse("deploy").unwrap();
+    let explained = office.explain(&person("alice"), &login, &place, false, None).unwrap();
+    assert_eq!(explained.obstacles, ["alice is locked out at web-1: jitctl mfa reset alice"]);
+    // A host that is set up anew starts anew.
+    let invited = crate::invitation::Invited::Host(web_1());
+    let (invitation, _) = office.invite(&Actor::Root, &invited).unwrap();
+    office.enrol_host(&web_1(), invitation.expose(), &public_key(30)).unwrap();
+    assert_eq!(lie(), Verdict::Wrong);
+    // Wrong codes here do bar them there as well.
+    for _ in 0..5 {
+        assert!(office.prove(&person("alice"), "x", "here").is_err());
+    }
+    let next = office.host_factor(&web_2, &code(Some("alice"), "x")).unwrap();
     assert!(matches!(next, Verdict::Throttled { .. }), "{next:?}");
 }
 
@@ -499,4 +548,80 @@ fn a_session_on_a_host_is_known_to_the_authority_until_it_ends() {
     host.session_ended(&watched.session, crate::session::EndReason::CoverEnded, 1).unwrap();
     tell();
     assert_eq!(known(), []);
+}
+
+/// That a session of alice's was opened on web-1, as the host might have it.
+fn opened(number: u64, text: &str, grants: usize) -> Told {
+    Told {
+        sequence: number,
+        time: crate::time::Timestamp::from_unix(NOW as u64).unwrap(),
+        actor: "person:alice".into(),
+        action: "session.open".into(),
+        object: "deploy@web-1".into(),
+        outcome: Outcome::Done,
+        detail: serde_json::json!({
+            "session": number,
+            "for": { "action": "login", "login": "deploy", "from": text, "tty": text },
+            "until": "2100-01-01T00:00:00Z", "grants": vec!["k7q2-m9xd"; grants],
+        }),
+        hash: "00".into(),
+    }
+}
+
+#[test]
+fn what_a_host_says_of_sessions_is_kept_within_bounds() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let long = "x".repeat(2000) + "\u{1b}[2J";
+    let told: Vec<Told> = (1..=400).map(|number| opened(number, &long, 100)).collect();
+    office.host_log(&web_1(), &told).unwrap();
+    let link = office.link_of(&web_1()).unwrap();
+    assert_eq!(link.sessions.len(), 256);
+    for session in link.sessions.values() {
+        assert_eq!(session.rhost.as_deref(), Some("x".repeat(100).as_str()));
+        assert_eq!(session.tty.as_ref().map(String::len), Some(100));
+        assert_eq!(session.grants.len(), 16);
+    }
+    // The log has them all.
+    let told = |record: &&Record| record.action == "session.open" && record.actor == "host:web-1";
+    assert_eq!(records(&fleet.office).iter().filter(told).count(), 400);
+}
+
+#[test]
+fn nobody_makes_what_a_host_is_told_more_than_it_reads() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let root = Actor::Root;
+    let policy = POLICY
+        .replace(r#"approvals = [{ from = "@leads", count = 1 }]"#, r#"auto_approve = "always""#);
+    std::fs::write(fleet.office.dir.path().join("policy.toml"), policy).unwrap();
+    let taken = office.request(&new("alice", 3600)).unwrap();
+    let taken = office.revoke(&RevokeWhich::Id(taken.id().clone()), &root, &reason()).unwrap();
+    // Given back at once, any number of them can be had.
+    let mine = Actor::Person(person("alice"));
+    for _ in 0..60 {
+        let grant = office.request(&new("alice", 3600)).unwrap();
+        office.revoke(&RevokeWhich::Id(grant.id().clone()), &mine, &reason()).unwrap();
+    }
+    let told = fleet.state().grants;
+    assert_eq!(told.len(), 1 + 50);
+    assert!(told.contains(&taken[0]), "what was taken away is told in any case");
+    let living: Vec<_> = (0..50).map(|_| office.request(&new("alice", 3600)).unwrap()).collect();
+    let error = office.request(&new("alice", 3600)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.to_string().contains("50 grants of alice are active or scheduled"), "{error}");
+    office.request(&new("bob", 60)).unwrap();
+    office.revoke(&RevokeWhich::Id(living[0].id().clone()), &mine, &reason()).unwrap();
+    office.request(&new("alice", 3600)).unwrap();
+
+    let now = office.now().unwrap();
+    let mut grants = fleet.state().grants;
+    let all = grants.len();
+    assert_eq!(all, 1 + 50 + 50 + 1);
+    let of_one = crate::authority::bounds::size(&grants[0]).unwrap();
+    let untold = crate::authority::bounds::bound(&mut grants, now, 10 * of_one).unwrap();
+    assert_eq!(grants.len() + untold, all);
+    assert!((5..=11).contains(&grants.len()), "{}", grants.len());
+    assert!(grants.contains(&taken[0]));
+    assert!(grants.iter().skip(1).all(|grant| grant.phase(now) == Phase::Active));
 }
