@@ -32,6 +32,7 @@ mod people;
 mod recovery;
 mod reexamine;
 mod replica;
+mod room;
 mod setup;
 mod sshd;
 

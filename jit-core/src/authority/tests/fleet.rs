@@ -660,3 +660,44 @@ fn a_host_fills_its_authoritys_log_no_faster_than_it_may() {
     assert_eq!(of_host("host.log"), 2);
     office.verify_log().unwrap();
 }
+
+#[test]
+fn what_hosts_file_for_somebody_takes_none_of_their_own_room() {
+    let fleet = Fleet::new();
+    let (desk, office) = (&fleet.office, &fleet.office.authority);
+    let web_2 = HostName::parse("web-2").unwrap();
+    office.put_host(&Actor::Root, &web_2, &BTreeSet::new()).unwrap();
+    let policy = POLICY.replace(r#"["web-1"]"#, r#"["web-1", "web-2"]"#);
+    std::fs::write(desk.dir.path().join("policy.toml"), policy).unwrap();
+    let filing = Filing {
+        ask: crate::link::Ask {
+            person: person("alice"),
+            login: Login::parse("deploy").unwrap(),
+            sudo: false,
+        },
+        reason: "INC-1 the disk".into(),
+        duration: Span::from_secs(600).unwrap(),
+        origin: crate::grant::Origin { rhost: None, tty: None },
+    };
+    let filed: Vec<_> = (0..3).map(|_| office.host_request(&web_1(), &filing).unwrap()).collect();
+    let error = office.host_request(&web_1(), &filing).unwrap_err();
+    assert!(error.what().starts_with("3 requests of alice that host:web-1 filed wait"), "{error}");
+    // Neither another host nor they themselves have less room for it.
+    for _ in 0..3 {
+        office.host_request(&web_2, &filing).unwrap();
+    }
+    for _ in 0..20 {
+        office.request(&new("alice", 60)).unwrap();
+    }
+    assert!(office.request(&new("alice", 60)).is_err());
+    // What becomes a grant gives the host no more than so many, either.
+    for id in filed.iter().map(|standing| &standing.id) {
+        let _ = desk.approve(id, "bob").unwrap();
+    }
+    for _ in 3..10 {
+        let next = office.host_request(&web_1(), &filing).unwrap();
+        let _ = desk.approve(&next.id, "bob").unwrap();
+    }
+    let error = office.host_request(&web_1(), &filing).unwrap_err();
+    assert!(error.what().starts_with("10 grants of alice that host:web-1 filed"), "{error}");
+}
