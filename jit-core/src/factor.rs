@@ -7,6 +7,7 @@
 
 pub mod code;
 mod failures;
+mod pending;
 mod proved;
 pub mod recovery;
 pub mod totp;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use code::Code;
 pub use failures::Failures;
+pub use pending::Pending;
 pub use proved::{FactorKind, ProvedFactor};
 
 use crate::config::FactorLimits;
@@ -33,8 +35,8 @@ use crate::time::Timestamp;
 pub struct Factors {
     /// The secret in use.
     pub totp: Option<Enrolled>,
-    /// A sealed secret whose first code has not been shown yet; it counts for nothing.
-    pub pending: Option<String>,
+    /// A secret whose first code has not been shown yet; it counts for nothing.
+    pub pending: Option<Pending>,
     /// Keyed hashes of the recovery codes left, in hexadecimal.
     pub recovery: Vec<String>,
     /// When the latest failures were, oldest first; as many as the limit asks to remember.
@@ -392,7 +394,7 @@ mod tests {
     fn a_pending_secret_proves_nothing() {
         let mut desk = Desk::new();
         let enrolled = desk.factors.totp.take().unwrap();
-        desk.factors.pending = Some(enrolled.sealed);
+        desk.factors.pending = Some(Pending::new(enrolled.sealed, at(NOW)));
         let code = desk.code(NOW);
         assert_eq!(desk.try_code(&code, NOW), Verdict::NotEnrolled);
     }

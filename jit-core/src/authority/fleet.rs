@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use super::bounds::{LARGEST_STATE, bound, certified, size};
 use super::grants::alive;
 use super::{Authority, Done};
-use crate::audit::Event;
+use crate::audit::{Event, Outcome};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
 use crate::grant::{Action, Actor, Origin, Phase};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
+use crate::link::{
+    Asker, Budget, CaPublic, Code, Filing, HostState, KnownPerson, Link, Room, Told,
+};
 use crate::login::{LoginService, Offer, Standing};
 use crate::name::{HostName, Login, PersonName, Place, Reason};
 use crate::person::Person;
@@ -23,6 +25,19 @@ use super::NewRequest;
 
 /// So many records are taken at a time.
 pub const MOST_TOLD: usize = 500;
+
+/// What came of telling the authority a host's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Heard {
+    /// The last record of the host's own that is on the authority's log.
+    Until(u64),
+    /// None was taken, as they are more than a host may tell within an hour.
+    Later {
+        /// From now on, there is room again.
+        seconds: u64,
+    },
+}
 
 impl Authority {
     /// What a host needs to know.
@@ -176,12 +191,12 @@ impl Authority {
         self.standing(id)
     }
 
-    /// Puts a host's records on the log, as what the host says; each once. Returns the last one of
-    /// its own that is on it now.
+    /// Puts a host's records on the log, as what the host says; each once. A host that tells more than
+    /// it may waits, and that is on the log as well, once an hour at most.
     ///
     /// # Errors
     /// Invalid when they are too many or no records of a host; not found, unavailable or tampered.
-    pub fn host_log(&self, name: &HostName, records: &[Told]) -> Result<u64> {
+    pub fn host_log(&self, name: &HostName, records: &[Told]) -> Result<Heard> {
         if records.len() > MOST_TOLD {
             return Err(Error::invalid(format!("more than {MOST_TOLD} records at a time")));
         }
@@ -189,34 +204,40 @@ impl Authority {
         let now = self.trusted_now(tx.as_ref())?;
         enrolled(tx.as_ref(), name)?;
         let mut link = tx.link(name)?.unwrap_or_else(|| Link::new(name.clone()));
-        let mut appended = Vec::new();
-        for told in records {
-            if told.sequence <= link.told {
-                continue;
-            }
-            let action = crate::link::told_action(&told.action).ok_or_else(|| {
-                Error::invalid(format!("`{}` is no deed of a host", told.action.escape_debug()))
-            })?;
-            let event = Event {
-                actor: Actor::Host(name.clone()),
-                action,
-                object: cut(&told.object),
-                outcome: told.outcome,
-                detail: json!({
-                    "record": told.sequence, "time": told.time.rfc3339(),
-                    "actor": cut(&told.actor), "hash": cut(&told.hash),
-                    "detail": short(&told.detail),
-                }),
-            };
-            appended.push(tx.append(&event, now)?);
-            link.told = told.sequence;
-            link.note(told);
+        let mut events = Vec::new();
+        for told in records.iter().filter(|told| told.sequence > link.told) {
+            events.push((told, as_told(name, told)?));
         }
+        let bytes = events.iter().map(|(_, event)| event.detail.to_string().len() + 300).sum();
+        let mut budget = link.budget.take().unwrap_or_else(|| Budget::new(now));
+        let room = budget.take(events.len(), bytes, now);
+        link.budget = Some(budget);
         link.contact_at = Some(now);
+        let mut appended = Vec::new();
+        let heard = match room {
+            Room::Taken => {
+                for (told, event) in events {
+                    // One may come twice in what is sent.
+                    if told.sequence > link.told {
+                        appended.push(tx.append(&event, now)?);
+                        link.told = told.sequence;
+                        link.note(told);
+                    }
+                }
+                Heard::Until(link.told)
+            }
+            Room::Later { seconds, first } => {
+                if first {
+                    let why = "it tells more than a host may within an hour, and waits";
+                    appended.push(tx.append(&too_much(name, why), now)?);
+                }
+                Heard::Later { seconds }
+            }
+        };
         tx.put_link(&link)?;
         tx.commit()?;
         appended.iter().for_each(|record| self.tell(record));
-        Ok(link.told)
+        Ok(heard)
     }
 
     fn check_theirs(
@@ -267,6 +288,34 @@ pub(super) fn forget_failures(tx: &dyn Tx, name: &HostName) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a host's record is on the authority's log.
+fn as_told(name: &HostName, told: &Told) -> Result<Event> {
+    let action = crate::link::told_action(&told.action).ok_or_else(|| {
+        Error::invalid(format!("`{}` is no deed of a host", told.action.escape_debug()))
+    })?;
+    Ok(Event {
+        actor: Actor::Host(name.clone()),
+        action,
+        object: cut(&told.object),
+        outcome: told.outcome,
+        detail: json!({
+            "record": told.sequence, "time": told.time.rfc3339(),
+            "actor": cut(&told.actor), "hash": cut(&told.hash),
+            "detail": short(&told.detail),
+        }),
+    })
+}
+
+fn too_much(name: &HostName, why: &str) -> Event {
+    Event {
+        actor: Actor::Host(name.clone()),
+        action: "host.log",
+        object: name.to_string(),
+        outcome: Outcome::Refused,
+        detail: json!({ "why": why }),
+    }
 }
 
 /// As much of a host's words as the log takes.

@@ -7,6 +7,7 @@ use super::beforehand::{approver_counts, canceller_counts, denier_counts};
 use super::evidence::check_evidence;
 use super::extend::with_extensions;
 use super::known::Known;
+use super::room::check_room;
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
 use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, State, Terms, Way, Yes};
@@ -17,12 +18,6 @@ use crate::person::Person;
 use crate::policy::{Decision, Policy, Verdict, decide, eligible};
 use crate::store::{GrantFilter, Tx};
 use crate::time::{Span, Timestamp};
-
-/// How many requests of one person may wait at a time.
-const MOST_WAITING: usize = 20;
-/// How many grants of one person may be active or scheduled at a time, before they ask for more: each
-/// is told to its hosts and looked at when they log in.
-const MOST_LIVING: usize = 50;
 
 /// A request as it comes in.
 #[derive(Clone, Debug)]
@@ -73,7 +68,7 @@ impl Authority {
         let object = new.ask.place.to_string();
         self.change(&new.by, "grant.request", &object, |tx, now| {
             let requester = acting_person(tx, &new.ask.person)?;
-            check_not_too_many(tx, new, now)?;
+            check_room(tx, new, now)?;
             let known = Known::gather(tx, &new.ask, &requester, &[], now)?;
             let decision = decide(&new.ask, &policy, &known.facts(), now);
             let facts = known.facts().on_record(now);
@@ -408,22 +403,6 @@ fn who_could(
     let everybody = tx.people()?;
     let could = eligible(ask, policy, &known.facts(), now, &everybody);
     Ok(could.into_iter().map(|person| person.name.clone()).collect())
-}
-
-/// That a person has room for one more request.
-fn check_not_too_many(tx: &dyn Tx, new: &NewRequest, now: Timestamp) -> Result<()> {
-    let person = &new.ask.person;
-    let alive = alive(tx, Some(person), now)?;
-    let waiting = alive.iter().filter(|grant| grant.phase(now) == Phase::Requested).count();
-    if waiting >= MOST_WAITING {
-        let what = format!("{MOST_WAITING} requests of {person} wait for a decision already");
-        return Err(Error::refused(what).next("Cancel one, or wait: jitctl list"));
-    }
-    if alive.len() - waiting >= MOST_LIVING {
-        let what = format!("{MOST_LIVING} grants of {person} are active or scheduled already");
-        return Err(Error::refused(what).next("Revoke one, or wait for an end: jitctl list"));
-    }
-    Ok(())
 }
 
 /// The terms on which it is given: those of the role that decides, held to what the approvers saw.

@@ -1,6 +1,7 @@
 //! The verbs of the authority on a real store.
 
 mod agreement;
+mod enrolment;
 mod evidence;
 mod factor_rules;
 mod fleet;

@@ -62,8 +62,8 @@ impl Fleet {
     }
 
     fn pass(&self, seconds: u32) {
-        self.office.clock.pass(seconds);
-        self.host.clock.pass(seconds);
+        self.office.clock.pass(u32::try_from(seconds).unwrap());
+        self.host.clock.pass(u32::try_from(seconds).unwrap());
     }
 
     /// A certificate of the key `seed` for a grant, as sshd reports it.
@@ -501,7 +501,7 @@ fn a_hosts_log_is_taken_once_as_what_the_host_says() {
     assert_eq!(told.len(), 1);
     let before = records(&fleet.office).len();
     for _ in 0..2 {
-        assert_eq!(office.host_log(&web_1(), &told).unwrap(), told[0].sequence);
+        assert_eq!(office.host_log(&web_1(), &told).unwrap(), Heard::Until(told[0].sequence));
     }
     let new = records(&fleet.office).split_off(before);
     assert_eq!(new.len(), 1, "each once");
@@ -524,7 +524,7 @@ fn a_session_on_a_host_is_known_to_the_authority_until_it_ends() {
     let attempt = attempt("deploy", Action::Login);
     let who = fleet.identify(&Desk::report(1)).unwrap();
     let _ = host.session_opened(&who, &attempt, 1000, anchor(), None).unwrap();
-    let tell = || office.host_log(&web_1(), &fleet.told()).unwrap();
+    let tell = || assert!(office.host_log(&web_1(), &fleet.told()).is_ok());
     let known = || office.sessions_elsewhere().unwrap().0;
     assert_eq!(known(), []);
 
@@ -574,7 +574,7 @@ fn what_a_host_says_of_sessions_is_kept_within_bounds() {
     let office = &fleet.office.authority;
     let long = "x".repeat(2000) + "\u{1b}[2J";
     let told: Vec<Told> = (1..=400).map(|number| opened(number, &long, 100)).collect();
-    office.host_log(&web_1(), &told).unwrap();
+    assert_eq!(office.host_log(&web_1(), &told).unwrap(), Heard::Until(400));
     let link = office.link_of(&web_1()).unwrap();
     assert_eq!(link.sessions.len(), 256);
     for session in link.sessions.values() {
@@ -624,4 +624,80 @@ fn nobody_makes_what_a_host_is_told_more_than_it_reads() {
     assert!((5..=11).contains(&grants.len()), "{}", grants.len());
     assert!(grants.contains(&taken[0]));
     assert!(grants.iter().skip(1).all(|grant| grant.phase(now) == Phase::Active));
+}
+
+#[test]
+fn a_host_fills_its_authoritys_log_no_faster_than_it_may() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let of_host = |action: &str| {
+        let all = records(&fleet.office);
+        all.iter().filter(|r| r.actor == "host:web-1" && r.action == action).count()
+    };
+    let batch = |from: u64, text: &str| -> Vec<Told> {
+        (from..from + 500).map(|number| opened(number, text, 1)).collect()
+    };
+    let mut told = 0;
+    let mut flood = |text: &str| loop {
+        match office.host_log(&web_1(), &batch(told + 1, text)).unwrap() {
+            Heard::Until(last) => told = last,
+            Heard::Later { seconds } => return (told, seconds),
+        }
+    };
+    let (first, seconds) = flood("192.0.2.1");
+    assert_eq!(first, 5000);
+    assert!((3590..=3600).contains(&seconds), "{seconds}");
+    assert_eq!(flood("192.0.2.1").0, first, "none of them was taken");
+    assert_eq!((of_host("session.open"), of_host("host.log")), (5000, 1), "said once");
+    // A record that is on the log already takes no room.
+    assert_eq!(office.host_log(&web_1(), &batch(1, "x")).unwrap(), Heard::Until(5000));
+
+    // An hour later it goes on where it was; long ones are fewer.
+    fleet.office.clock.pass(u32::try_from(seconds).unwrap());
+    let (second, _) = flood(&"x".repeat(1500));
+    assert!((first + 500..first + 3000).contains(&second), "{second}");
+    assert_eq!(of_host("session.open") as u64, second);
+    assert_eq!(of_host("host.log"), 2);
+    office.verify_log().unwrap();
+}
+
+#[test]
+fn what_hosts_file_for_somebody_takes_none_of_their_own_room() {
+    let fleet = Fleet::new();
+    let (desk, office) = (&fleet.office, &fleet.office.authority);
+    let web_2 = HostName::parse("web-2").unwrap();
+    office.put_host(&Actor::Root, &web_2, &BTreeSet::new()).unwrap();
+    let policy = POLICY.replace(r#"["web-1"]"#, r#"["web-1", "web-2"]"#);
+    std::fs::write(desk.dir.path().join("policy.toml"), policy).unwrap();
+    let filing = Filing {
+        ask: crate::link::Ask {
+            person: person("alice"),
+            login: Login::parse("deploy").unwrap(),
+            sudo: false,
+        },
+        reason: "INC-1 the disk".into(),
+        duration: Span::from_secs(600).unwrap(),
+        origin: crate::grant::Origin { rhost: None, tty: None },
+    };
+    let filed: Vec<_> = (0..3).map(|_| office.host_request(&web_1(), &filing).unwrap()).collect();
+    let error = office.host_request(&web_1(), &filing).unwrap_err();
+    assert!(error.what().starts_with("3 requests of alice that host:web-1 filed wait"), "{error}");
+    // Neither another host nor they themselves have less room for it.
+    for _ in 0..3 {
+        office.host_request(&web_2, &filing).unwrap();
+    }
+    for _ in 0..20 {
+        office.request(&new("alice", 60)).unwrap();
+    }
+    assert!(office.request(&new("alice", 60)).is_err());
+    // What becomes a grant gives the host no more than so many, either.
+    for id in filed.iter().map(|standing| &standing.id) {
+        let _ = desk.approve(id, "bob").unwrap();
+    }
+    for _ in 3..10 {
+        let next = office.host_request(&web_1(), &filing).unwrap();
+        let _ = desk.approve(&next.id, "bob").unwrap();
+    }
+    let error = office.host_request(&web_1(), &filing).unwrap_err();
+    assert!(error.what().starts_with("10 grants of alice that host:web-1 filed"), "{error}");
 }
