@@ -23,6 +23,7 @@ mod problem;
 pub mod proof;
 mod route;
 mod table;
+mod together;
 mod token;
 pub mod wire;
 

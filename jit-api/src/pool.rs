@@ -53,6 +53,10 @@ impl Deref for Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
+        // Of one that a bug has cut off it is not known what it is in the middle of.
+        if std::thread::panicking() {
+            return;
+        }
         let mut idle = lock(&self.pool.idle);
         if idle.len() < KEPT {
             idle.extend(self.authority.take());

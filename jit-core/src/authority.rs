@@ -33,6 +33,7 @@ mod replica;
 mod setup;
 mod sshd;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -104,6 +105,8 @@ pub struct Authority {
     syslog: Syslog,
     /// The policy that was parsed last.
     parsed: Mutex<Option<Arc<Policy>>>,
+    /// What syslog is told once it is durable, while changes are made together.
+    untold: RefCell<Option<Vec<Record>>>,
 }
 
 impl Authority {
@@ -137,6 +140,7 @@ impl Authority {
             clock,
             syslog,
             parsed: Mutex::default(),
+            untold: RefCell::default(),
         })
     }
 
@@ -159,14 +163,20 @@ impl Authority {
             self.config.busy_timeout,
             Opener::Admin,
         )?;
-        Ok(Authority {
+        Ok(self.beside(store))
+    }
+
+    /// An authority like this one, on another store.
+    pub(super) fn beside(&self, store: SqliteStore) -> Authority {
+        Authority {
             config: self.config.clone(),
             store: Box::new(store),
             vault: self.vault.clone(),
             clock: self.clock.clone(),
             syslog: self.syslog.clone(),
             parsed: Mutex::default(),
-        })
+            untold: RefCell::default(),
+        }
     }
 
     /// The configuration.
@@ -237,7 +247,7 @@ impl Authority {
                 }
                 let record = tx.append(&event, now)?;
                 tx.commit()?;
-                self.syslog.record(&record);
+                self.tell(&record);
                 Ok(done.value)
             }
             Err(error) => {
@@ -261,8 +271,32 @@ impl Authority {
         let now = self.trusted_now(tx.as_ref())?;
         let record = tx.append(event, now)?;
         tx.commit()?;
-        self.syslog.record(&record);
+        self.tell(&record);
         Ok(record)
+    }
+
+    /// Copies a record to syslog, as soon as it is durable.
+    fn tell(&self, record: &Record) {
+        match &mut *self.untold.borrow_mut() {
+            Some(untold) => untold.push(record.clone()),
+            None => self.syslog.records(std::slice::from_ref(record)),
+        }
+    }
+
+    /// Runs `act`. Changes that are made in it become durable together when it is done, all of them or
+    /// none; until then nobody may be told that one was made. For many that come at the same time: one
+    /// write to the disk serves them all. Within another one it is part of that.
+    ///
+    /// # Errors
+    /// Unavailable; none of them was made then.
+    pub fn together(&self, act: &mut dyn FnMut()) -> Result<()> {
+        if self.untold.borrow().is_some() {
+            return self.store.together(act);
+        }
+        self.untold.replace(Some(Vec::new()));
+        let done = self.store.together(act);
+        let untold = self.untold.take().unwrap_or_default();
+        done.map(|()| self.syslog.records(&untold))
     }
 
     /// The clock, unless it stands before what is on the log: then a code could be used again and a
@@ -307,7 +341,7 @@ impl Authority {
         };
         let record = tx.append(&event, now)?;
         tx.commit()?;
-        self.syslog.record(&record);
+        self.tell(&record);
         Ok(now)
     }
 

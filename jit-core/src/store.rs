@@ -47,6 +47,15 @@ pub trait Store: Send {
     /// Unavailable when the store stays locked for longer than its patience.
     fn begin(&self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
 
+    /// Runs `act`. What is committed in it is committed together when it is done, all of it or
+    /// nothing: durable and seen by others only then, but by those who come later in `act` at once.
+    /// What is dropped in it leaves nothing behind, as ever. The store is locked from the first
+    /// writing transaction in it to the end. Within another one it is part of that.
+    ///
+    /// # Errors
+    /// Unavailable; nothing of it was changed then.
+    fn together(&self, act: &mut dyn FnMut()) -> Result<()>;
+
     /// A number that changes whenever another connection has committed something.
     ///
     /// # Errors

@@ -36,47 +36,56 @@ impl Syslog {
         Syslog { process, socket }
     }
 
-    /// The copy of an audit record.
-    pub fn record(&self, record: &Record) {
-        let level = match record.outcome {
+    /// The copies of audit records.
+    pub fn records(&self, records: &[Record]) {
+        let level = |record: &Record| match record.outcome {
             // Good or not, somebody has to look at once.
             _ if record.action == BREAK_GLASS => Level::Alert,
             Outcome::Done => Level::Notice,
             Outcome::Refused => Level::Warning,
         };
-        self.send(&record.line(), level);
+        self.send(records.iter().map(|record| (record.line(), level(record))));
     }
 
     /// Something that could not be recorded, such as a store out of reach.
     pub fn trouble(&self, text: &str) {
-        self.send(&text.chars().flat_map(escaped).collect::<String>(), Level::Warning);
+        let line = text.chars().flat_map(escaped).collect::<String>();
+        self.send(std::iter::once((line, Level::Warning)));
     }
 
-    fn send(&self, line: &str, level: Level) {
-        let Some(socket) = &self.socket else { return };
-        // A longer one, such as a large change of the policy, would be lost whole.
-        let cut = (0..=LONGEST.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
-        let line = &line[..cut.unwrap_or(0)];
-        let Ok(datagram) = UnixDatagram::unbound() else { return };
-        if datagram
-            .set_write_timeout(Some(PATIENCE))
-            .and_then(|()| datagram.connect(socket))
-            .is_err()
-        {
+    fn send(&self, lines: impl Iterator<Item = (String, Level)>) {
+        let mut lines = lines.peekable();
+        if lines.peek().is_none() {
             return;
         }
+        let Some(mut logger) = self.connect() else { return };
+        for (line, level) in lines {
+            // A longer one, such as a large change of the policy, would be lost whole.
+            let cut = (0..=LONGEST.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+            let line = &line[..cut.unwrap_or(0)];
+            let sent = match level {
+                Level::Alert => logger.alert(line),
+                Level::Warning => logger.warning(line),
+                Level::Notice => logger.notice(line),
+            };
+            // Lost lines are not an error here, and waited for once only: see above.
+            if sent.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn connect(&self) -> Option<Logger<LoggerBackend, Formatter3164>> {
+        let socket = self.socket.as_ref()?;
+        let datagram = UnixDatagram::unbound().ok()?;
+        datagram.set_write_timeout(Some(PATIENCE)).ok()?;
+        datagram.connect(socket).ok()?;
         let formatter = Formatter3164 {
             facility: Facility::LOG_AUTHPRIV,
             hostname: None,
             process: self.process.to_owned(),
             pid: std::process::id(),
         };
-        let mut logger = Logger::new(LoggerBackend::Unix(datagram), formatter);
-        // Lost lines are not an error here: see above.
-        let _ = match level {
-            Level::Alert => logger.alert(line),
-            Level::Warning => logger.warning(line),
-            Level::Notice => logger.notice(line),
-        };
+        Some(Logger::new(LoggerBackend::Unix(datagram), formatter))
     }
 }

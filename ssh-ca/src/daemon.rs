@@ -25,6 +25,8 @@ pub fn log() {
         .with_current_span(false)
         .with_span_list(false)
         .with_max_level(LevelFilter::INFO)
+        // Saying that a line was lost, to where it was lost, would end the request.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod changes;
+mod clerk;
 mod issuer;
 mod metrics;
 mod sockets;
@@ -33,6 +34,7 @@ use crate::{http, serve};
 
 /// The name under which events go to syslog.
 const PROCESS: &str = "ssh-ca";
+
 /// What it waits for is the store, on threads of their own.
 const THREADS: usize = 2;
 
@@ -58,7 +60,7 @@ pub fn run(path: &Path) -> Result<()> {
 async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Result<()> {
     let (told, ending) = watch::channel(false);
     let changes = Changes::new();
-    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone()));
+    let desk = Arc::new(Desk::new(office, metrics, changes.clone(), ending.clone())?);
     let app = Router::new()
         .fallback(answer::answer)
         .layer(CatchPanicLayer::custom(answer::panicked))
@@ -127,7 +129,8 @@ where
 }
 
 /// Tells those who wait when another process has changed the store, and systemd that all is well:
-/// the store can be asked.
+/// the store can be asked, and
+/// changed.
 async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
     let mut last = None;
     let mut trouble = String::new();
@@ -138,7 +141,9 @@ async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
                 if last.replace(marker).is_some_and(|last| last != marker) {
                     changes.tell();
                 }
-                daemon::alive();
+                if desk.clerk.works() {
+                    daemon::alive();
+                }
                 trouble.clear();
             }
             Ok(Err(error)) if error.to_string() != trouble => {

@@ -12,4 +12,5 @@ mod idempotency;
 mod login;
 mod matrix;
 mod openapi;
+mod together;
 mod workflow;

@@ -202,7 +202,7 @@ impl Authority {
         link.contact_at = Some(now);
         tx.put_link(&link)?;
         tx.commit()?;
-        appended.iter().for_each(|record| self.syslog.record(record));
+        appended.iter().for_each(|record| self.tell(record));
         Ok(link.told)
     }
 }

@@ -2,7 +2,6 @@
 //! give.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -113,18 +112,6 @@ impl Authority {
             });
             Ok(Done::new(Restored { at: now, ended, codes_void, break_glass_void }, detail))
         })
-    }
-
-    /// An authority like this one, on another store.
-    fn beside(&self, store: SqliteStore) -> Authority {
-        Authority {
-            config: self.config.clone(),
-            store: Box::new(store),
-            vault: self.vault.clone(),
-            clock: self.clock.clone(),
-            syslog: self.syslog.clone(),
-            parsed: Mutex::default(),
-        }
     }
 }
 

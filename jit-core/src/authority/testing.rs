@@ -121,6 +121,7 @@ impl Desk {
             clock,
             syslog,
             parsed: std::sync::Mutex::default(),
+            untold: std::cell::RefCell::default(),
         }
     }
 

@@ -7,6 +7,7 @@ mod fleet;
 mod life;
 mod policies;
 mod reexamine;
+mod together;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;

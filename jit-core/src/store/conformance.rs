@@ -1,5 +1,7 @@
 //! What any engine must do. Each is handed a way to open one more connection to the same store.
 
+mod together;
+
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 
@@ -55,6 +57,8 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
+    fresh(&together::what_is_done_together_is_seen_together_and_taken_back_alone);
+    fresh(&together::writers_who_do_several_things_together_lose_nothing);
     fresh(&|open| a_snapshot_holds_one_state_and_stands_alone(open, reopen));
 }
 

@@ -1,6 +1,8 @@
 //! The embedded engine: SQLite in WAL mode with `synchronous = FULL`, so that what was committed
 //! survives the loss of power. `BEGIN IMMEDIATE` makes a writing transaction the only one.
 
+mod scope;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use rusqlite::{
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use self::scope::{Scope, Together};
 use super::migrations::MIGRATIONS;
 use super::{CaKey, CaKind, GrantFilter, Issued, Mode, Store, Tx};
 use crate::audit::{Event, Head, Record};
@@ -50,7 +53,11 @@ pub enum Opener {
 pub struct SqliteStore {
     connection: Connection,
     vault: Arc<Vault>,
+    together: Together,
 }
+
+/// How many statements are kept prepared: more than any one program runs again and again.
+const PREPARED: usize = 64;
 
 impl SqliteStore {
     /// Opens the store in `path`, whose directory must be root's and private.
@@ -76,12 +83,13 @@ impl SqliteStore {
                 .next("jitctl setup makes a store where there is none.")
         })?;
         Self::prepare(&connection, patience, opener).map_err(|e| e.context(path.display()))?;
-        let store = SqliteStore { connection, vault };
+        let store = SqliteStore { connection, vault, together: Together::default() };
         store.bring_up_to_date(opener).map_err(|e| e.context(path.display()))?;
         Ok(store)
     }
 
     fn prepare(connection: &Connection, patience: Span, opener: Opener) -> Result<()> {
+        connection.set_prepared_statement_cache_capacity(PREPARED);
         connection.busy_timeout(Duration::from_secs(patience.secs())).map_err(failed)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
         connection
@@ -138,12 +146,12 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn begin(&self, mode: Mode) -> Result<Box<dyn Tx + '_>> {
-        let behavior = match mode {
-            Mode::Read => TransactionBehavior::Deferred,
-            Mode::Write => TransactionBehavior::Immediate,
-        };
-        let tx = Transaction::new_unchecked(&self.connection, behavior).map_err(failed)?;
+        let tx = self.together.begin(&self.connection, mode)?;
         Ok(Box::new(SqliteTx { tx, vault: &self.vault }))
+    }
+
+    fn together(&self, act: &mut dyn FnMut()) -> Result<()> {
+        self.together.run(&self.connection, act)
     }
 
     fn change_marker(&self) -> Result<u64> {
@@ -166,9 +174,7 @@ impl Store for SqliteStore {
         if found != "ok" {
             return Err(damaged(&found));
         }
-        let behavior = TransactionBehavior::Deferred;
-        let tx = Transaction::new_unchecked(&self.connection, behavior).map_err(failed)?;
-        let tx = SqliteTx { tx, vault: &self.vault };
+        let tx = SqliteTx { tx: Scope::read(&self.connection)?, vault: &self.vault };
         TAGGED.iter().try_for_each(|(table, sql)| tx.check_tags(table, sql))
     }
 
@@ -207,7 +213,7 @@ const ACCEPTED: &str = "accepted";
 const GOING_ON: &str = "SELECT id, body, tag FROM session WHERE host = ?1 AND over = 0 ORDER BY id";
 
 struct SqliteTx<'a> {
-    tx: Transaction<'a>,
+    tx: Scope<'a>,
     vault: &'a Vault,
 }
 
@@ -334,7 +340,7 @@ fn certified_until(grant: &Grant) -> u64 {
 
 impl Tx for SqliteTx<'_> {
     fn commit(self: Box<Self>) -> Result<()> {
-        self.tx.commit().map_err(failed)
+        self.tx.commit()
     }
 
     fn person(&self, name: &PersonName) -> Result<Option<Person>> {

@@ -20,6 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::changes::Changes;
+use super::clerk::Clerk;
 use super::metrics::{self, Metrics};
 use crate::daemon::{Ending, ended};
 use crate::serve::{PEER, REQUEST_ID};
@@ -49,7 +50,9 @@ pub enum Came {
 /// What all requests share.
 pub struct Desk {
     /// Decides.
-    pub office: Office,
+    pub office: Arc<Office>,
+    /// Answers what may change something.
+    pub clerk: Clerk,
     metrics: Metrics,
     changes: Changes,
     ending: Ending,
@@ -59,14 +62,24 @@ pub struct Desk {
 
 impl Desk {
     /// Puts the office to work.
-    pub fn new(office: Office, metrics: Metrics, changes: Changes, ending: Ending) -> Self {
+    ///
+    /// # Errors
+    /// Unavailable when the system gives no thread.
+    pub fn new(
+        office: Office,
+        metrics: Metrics,
+        changes: Changes,
+        ending: Ending,
+    ) -> jit_core::Result<Self> {
         let (line, waiting) = (Semaphore::new(IN_LINE), Semaphore::new(WAITING));
-        Desk { office, metrics, changes, ending, line, waiting }
+        let office = Arc::new(office);
+        let clerk = Clerk::new(office.clone())?;
+        Ok(Desk { office, clerk, metrics, changes, ending, line, waiting })
     }
 }
 
 /// A request that was read.
-struct Question {
+pub struct Question {
     parts: Parts,
     body: Bytes,
     peer: Peer,
@@ -119,17 +132,21 @@ async fn decide(
         let line = timeout(LINE_WITHIN, desk.line.acquire()).await;
         let Ok(Ok(_line)) = line else { return Err(busy("the authority has too much to do")) };
         let watch = Stopwatch::start();
-        let asked = (desk.clone(), question.clone());
-        let turn = spawn_blocking(move || asked.1.put_to(&asked.0, may_wait)).await;
+        let turn = if question.looks() {
+            let asked = (desk.clone(), question.clone());
+            spawn_blocking(move || asked.1.put_to(&asked.0, may_wait)).await.ok()
+        } else {
+            desk.clerk.ask(question.clone(), may_wait).await
+        };
         took += watch.elapsed();
         match turn {
-            Ok(Turn::Answer(answered)) => {
-                if question.parts.method != Method::GET {
+            Some(Turn::Answer(answered)) => {
+                if !question.looks() {
                     desk.changes.tell();
                 }
                 return Ok((answered, took));
             }
-            Ok(Turn::Wait { at_most }) => {
+            Some(Turn::Wait { at_most }) => {
                 drop(_line);
                 if place.is_none() {
                     let free = desk.waiting.try_acquire();
@@ -143,16 +160,17 @@ async fn decide(
                 }
             }
             // A bug of ours; what it was stands in the log.
-            Err(_) => return Err(failed()),
+            None => return Err(failed()),
         }
     }
 }
 
 impl Question {
-    fn put_to(&self, desk: &Desk, may_wait: bool) -> Turn {
+    /// As the office takes it.
+    pub fn asked(&self) -> Asked<'_> {
         let Question { parts, body, peer } = self;
         let header = |name| text(&parts.headers, &name);
-        let asked = Asked {
+        Asked {
             method: parts.method.as_str(),
             path: parts.uri.path(),
             query: parts.uri.query(),
@@ -163,8 +181,17 @@ impl Question {
             },
             body,
             peer: *peer,
-        };
-        if asked.path == METRICS && parts.method == Method::GET {
+        }
+    }
+
+    /// Whether it changes nothing.
+    fn looks(&self) -> bool {
+        self.parts.method == Method::GET
+    }
+
+    fn put_to(&self, desk: &Desk, may_wait: bool) -> Turn {
+        let asked = self.asked();
+        if asked.path == METRICS {
             return Turn::Answer(desk.metrics(&asked));
         }
         desk.office.answer(&asked, may_wait)

@@ -191,3 +191,63 @@ fn what_runs_is_finished_and_those_who_wait_are_answered_when_the_signer_ends() 
     assert_eq!(waiting.join().unwrap(), 200);
     served.signer = Daemon(None);
 }
+
+/// A small file system in memory, for as long as this lives.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("jit-disk.").permissions(PermissionsExt::from_mode(0o711));
+        let disk = Disk(builder.tempdir_in("/run").unwrap());
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m,mode=0711", "none"]).arg(disk.0.path());
+        assert!(mount.status().unwrap().success());
+        disk
+    }
+
+    /// Leaves no room on it, until the file is removed.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        while file.write_all(&[7; 4096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_nobody_is_told_that_something_was_done() {
+    let disk = Disk::new();
+    let served = Served::below(disk.0.path().to_str().unwrap(), "rate = 100000\n");
+    let mut person = Person::enrolled(&served.desk.authority, "alice");
+    person.log_in(&mut served.connect());
+    let grant = served.desk.grant("web-1", 600, false);
+    let body = person.certify(grant.id());
+    let (address, pin) = (served.address, served.pin.as_str());
+    // Many at the same time, so that some are answered together.
+    let certify = || -> Vec<u16> {
+        std::thread::scope(|scope| {
+            let ask = || {
+                let mut https = Https::connect(address, pin).unwrap();
+                person.ask(&mut https, "POST", "/v1/certificates", &body)
+            };
+            let asking: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|asked| asked.join().unwrap().status).collect()
+        })
+    };
+    assert_eq!(certify(), [200; 12]);
+    let filler = disk.fill();
+    assert_eq!(certify(), [503; 12]);
+    assert_eq!(served.get("/healthz").status, 200, "it goes on");
+    std::fs::remove_file(filler).unwrap();
+    assert_eq!(certify(), [200; 12]);
+    let records = served.desk.authority.last_records(100).unwrap();
+    assert_eq!(records.iter().filter(|r| r.action == "certificate.issue").count(), 24);
+    served.desk.authority.verify_log().unwrap();
+}

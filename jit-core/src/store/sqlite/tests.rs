@@ -27,6 +27,84 @@ fn it_conforms() {
     conformance::suite(fresh, &|path| Box::new(open(path)));
 }
 
+/// Puts `name` and commits, or says why not.
+fn put(store: &SqliteStore, name: &str) -> Result<()> {
+    let name = PersonName::parse(name)?;
+    let tx = store.begin(Mode::Write)?;
+    tx.put_person(&Person { name, groups: [].into(), suspended: false, created_at: at(1) })?;
+    tx.commit()
+}
+
+fn count(store: &SqliteStore) -> usize {
+    store.begin(Mode::Read).unwrap().people().unwrap().len()
+}
+
+#[test]
+fn of_what_is_committed_together_nothing_stays_when_that_fails() {
+    let dir = private_dir();
+    let path = dir.path().join("jit.db");
+    let (store, other) = (open(&path), open(&path));
+    // What makes a commit fail whose parts were all good.
+    store
+        .connection
+        .execute_batch(
+            "PRAGMA foreign_keys = ON; CREATE TABLE one (key INTEGER PRIMARY KEY);
+             CREATE TABLE many (one INTEGER REFERENCES one DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .unwrap();
+    let done = store.together(&mut || {
+        put(&store, "alice").unwrap();
+        store.connection.execute_batch("INSERT INTO many VALUES (7)").unwrap();
+        put(&store, "bob").unwrap();
+    });
+    assert!(done.is_err());
+    assert_eq!((count(&store), count(&other)), (0, 0));
+    // What an engine does that is out of room or memory.
+    let done = store.together(&mut || {
+        put(&store, "alice").unwrap();
+        store.connection.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(put(&store, "bob").unwrap_err().kind(), Kind::Unavailable, "by itself");
+        assert!(store.begin(Mode::Read).is_err(), "what was seen before is gone");
+    });
+    assert_eq!(done.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!((count(&store), count(&other)), (0, 0));
+    // A part that can't be taken back alone takes the rest with it.
+    let done = store.together(&mut || {
+        put(&store, "alice").unwrap();
+        let part = store.begin(Mode::Write).unwrap();
+        store.connection.execute_batch("RELEASE part").unwrap();
+        drop(part);
+    });
+    assert!(done.is_err());
+    assert_eq!((count(&store), count(&other)), (0, 0));
+    store.together(&mut || put(&store, "alice").unwrap()).unwrap();
+    put(&other, "bob").unwrap();
+    assert_eq!((count(&store), count(&other)), (2, 2));
+}
+
+#[test]
+fn those_who_write_together_wait_for_the_lock_once() {
+    let dir = private_dir();
+    let path = dir.path().join("jit.db");
+    let other = open(&path);
+    let vault = Arc::new(Vault::from_master_key(&[5; 32]));
+    let second = Span::from_secs(1).unwrap();
+    let store = SqliteStore::open(&path, vault, second, Opener::Admin).unwrap();
+    let writer = other.begin(Mode::Write).unwrap();
+    let waited = crate::clock::Stopwatch::start();
+    let done = store.together(&mut || {
+        for name in ["alice", "bob", "carol"] {
+            assert_eq!(put(&store, name).unwrap_err().kind(), Kind::Unavailable);
+            assert_eq!(count(&store), 0, "looking is possible all the time");
+        }
+    });
+    assert_eq!(done, Ok(()), "nothing was done that could be lost");
+    assert!(waited.elapsed() < Duration::from_secs(2), "{:?}", waited.elapsed());
+    drop(writer);
+    store.together(&mut || put(&store, "alice").unwrap()).unwrap();
+    assert_eq!(count(&other), 1);
+}
+
 #[test]
 fn an_edited_row_gives_an_error_whatever_was_edited() {
     let dir = private_dir();
@@ -61,13 +139,10 @@ fn an_edited_row_gives_an_error_whatever_was_edited() {
         assert_eq!(error.kind(), Kind::Tampered, "{edit}");
         assert!(tx.grants(&GrantFilter::default()).is_err());
         drop(tx);
-        let (body, tag) = SqliteTx {
-            tx: Transaction::new_unchecked(&store.connection, TransactionBehavior::Deferred)
-                .unwrap(),
-            vault: &store.vault,
-        }
-        .seal_row("grant", id, &mine)
-        .unwrap();
+        let (body, tag) =
+            SqliteTx { tx: Scope::read(&store.connection).unwrap(), vault: &store.vault }
+                .seal_row("grant", id, &mine)
+                .unwrap();
         editor
             .execute("UPDATE grant_ SET body = ?1, tag = ?2 WHERE key = ?3", params![body, tag, id])
             .unwrap();
