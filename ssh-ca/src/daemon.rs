@@ -35,10 +35,10 @@ pub fn log() {
 ///
 /// # Errors
 /// Those of the daemon; unavailable when the system gives no threads.
-pub fn run<F: Future<Output = Result<()>>>(threads: usize, daemon: F) -> Result<()> {
+pub fn run<F: Future<Output = Result<()>>>(daemon: F) -> Result<()> {
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+    // What there is to do between two waits is short: handing it to another thread costs more.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         // The store is one; more threads than this would only wait for each other.
         .max_blocking_threads(8)
         .enable_all()

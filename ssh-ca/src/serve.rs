@@ -33,8 +33,6 @@ use crate::http;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// TLS is what costs; the store behind is one.
-const THREADS: usize = 2;
 
 /// Where a request came from.
 #[derive(Clone, Copy)]
@@ -50,7 +48,7 @@ pub fn run(config: &Config) -> Result<()> {
     let tls = tls::config(identity.clone())?;
     let listener = listen(serve)?;
     daemon::log();
-    daemon::run(THREADS, accept_all(config, serve, identity, tls, listener))
+    daemon::run(accept_all(config, serve, identity, tls, listener))
 }
 
 /// What `[serve]` says.

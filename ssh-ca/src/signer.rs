@@ -35,9 +35,6 @@ use crate::{http, serve};
 /// The name under which events go to syslog.
 const PROCESS: &str = "ssh-ca";
 
-/// What it waits for is the store, on threads of their own.
-const THREADS: usize = 2;
-
 /// Answers until it is ended.
 ///
 /// # Errors
@@ -54,7 +51,7 @@ pub fn run(path: &Path) -> Result<()> {
     let office = Office::new(Authority::open(config, PROCESS, Opener::Admin)?, Box::new(issuer))
         .pinned(move || serve::pin(&served));
     daemon::log();
-    daemon::run(THREADS, answer_all(office, metrics, sockets))
+    daemon::run(answer_all(office, metrics, sockets))
 }
 
 async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Result<()> {
