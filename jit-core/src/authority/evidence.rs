@@ -58,8 +58,8 @@ pub(super) fn check_evidence(tx: &dyn Tx, grant: &Grant, approval: &Approval) ->
         Some(Evidence::Signature { sshsig }) => {
             let text = grant.canonical(approval.most)?;
             let keys = tx.identity_keys(by)?;
-            let keys = keys.iter().map(|key| key.public_key.as_str());
-            sshsig::check(sshsig, NAMESPACE, &text, keys).map(drop).map_err(|error| {
+            let keys: Vec<_> = keys.iter().map(|key| key.public_key.as_str()).collect();
+            sshsig::check_again(sshsig, NAMESPACE, &text, &keys).map_err(|error| {
                 error
                     .context(format!("the approval of {} by {by}", grant.id()))
                     .next("jitctl show ID --canonical says what to sign.")
