@@ -126,8 +126,7 @@ where
 }
 
 /// Tells those who wait when another process has changed the store, and systemd that all is well:
-/// the store can be asked, and
-/// changed.
+/// the store can be asked, and the clerk is there to change it.
 async fn look_for_changes(desk: Arc<Desk>, changes: Changes) {
     let mut last = None;
     let mut trouble = String::new();
