@@ -653,7 +653,7 @@ fn a_host_fills_its_authoritys_log_no_faster_than_it_may() {
     assert_eq!(office.host_log(&web_1(), &batch(1, "x")).unwrap(), Heard::Until(5000));
 
     // An hour later it goes on where it was; long ones are fewer.
-    fleet.office.clock.pass(seconds);
+    fleet.office.clock.pass(u32::try_from(seconds).unwrap());
     let (second, _) = flood(&"x".repeat(1500));
     assert!((first + 500..first + 3000).contains(&second), "{second}");
     assert_eq!(of_host("session.open") as u64, second);
