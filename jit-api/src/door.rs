@@ -82,12 +82,14 @@ fn by_token(
     if token.server != desk.office.name() {
         return Err(refused("the token is another server's"));
     }
-    let (found, now) = authority.person_with_key(&token.person, &token.key)?;
+    let (person, now) = authority.person_logged_in(&token.person, &token.key, token.issued_at)?;
     if now >= token.expires_at {
         return Err(refused("the token has expired"));
     }
-    let Some((person, _)) = found else {
-        return Err(refused("the key of this login, or its person, does not count any more"));
+    let Some(person) = person else {
+        return Err(refused(
+            "the person, key or second factor of this login does not count any more",
+        ));
     };
     let key = check_proof(desk, asked, visit, &actor, Some(text), &token.proof_key, now)?;
     let admin = desk.office.is_admin(&person);

@@ -127,6 +127,11 @@ impl Factors {
         self.given.push(given);
     }
 
+    /// Whether who logged in then did so by the factor that is in use now.
+    pub(crate) fn proved_by_the_one_in_use(&self, logged_in: Timestamp) -> bool {
+        self.totp.as_ref().is_some_and(|enrolled| enrolled.since.is_none_or(|at| at <= logged_in))
+    }
+
     /// What was proved of late.
     pub(crate) fn given(&self, now: Timestamp) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(move |given| now.since(given.proof.at) < REMEMBERED)
@@ -141,6 +146,9 @@ pub struct Enrolled {
     pub sealed: String,
     /// The last time step whose code was accepted; only later ones are.
     pub last_step: Option<u64>,
+    /// When it was put into use; none if that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// What came of an attempt.
@@ -300,7 +308,7 @@ mod tests {
             let vault = Vault::from_master_key(&[1; 32]);
             let secret = totp::generate().unwrap();
             let sealed = totp::seal(&vault, &alice(), &secret).unwrap();
-            let totp = Some(Enrolled { sealed, last_step: None });
+            let totp = Some(Enrolled { sealed, last_step: None, since: None });
             let factors = Factors { totp, ..Factors::default() };
             Desk { vault, factors, secret }
         }
@@ -382,6 +390,7 @@ mod tests {
         bobs.totp = Some(Enrolled {
             sealed: totp::seal(&desk.vault, &bob, &desk.secret).unwrap(),
             last_step: None,
+            since: None,
         });
         let verdict =
             attempt(&mut bobs, &desk.vault, &bob, &Code::parse(&code), None, &limits(), at(NOW));

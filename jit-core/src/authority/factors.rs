@@ -97,7 +97,7 @@ impl Authority {
             };
             let (codes, hashes) = recovery::generate(&self.vault, &who)?;
             let fresh = Factors {
-                totp: Some(Enrolled { sealed: pending.sealed, last_step: Some(step) }),
+                totp: Some(Enrolled { sealed: pending.sealed, last_step: Some(step), since: Some(now) }),
                 recovery: hashes,
                 ..Factors::default()
             };
@@ -279,7 +279,7 @@ impl Authority {
         let sealed = totp::seal(&self.vault, &nobody, &totp::generate()?)?;
         let (_, recovery) = recovery::generate(&self.vault, &nobody)?;
         Ok(Factors {
-            totp: Some(Enrolled { sealed, last_step: None }),
+            totp: Some(Enrolled { sealed, last_step: None, since: None }),
             recovery,
             ..Factors::default()
         })

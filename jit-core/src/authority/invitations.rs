@@ -124,7 +124,11 @@ impl Authority {
             };
             let (codes, hashes) = recovery::generate(&self.vault, &who)?;
             let factors = Factors {
-                totp: Some(Enrolled { sealed: begun.sealed, last_step: Some(step) }),
+                totp: Some(Enrolled {
+                    sealed: begun.sealed,
+                    last_step: Some(step),
+                    since: Some(now),
+                }),
                 recovery: hashes,
                 ..Factors::default()
             };

@@ -89,6 +89,12 @@ impl Ground {
         Ground { dir, office: near, codes: Mutex::new(codes) }
     }
 
+    /// Adds to the role of the authority's policy.
+    pub fn set_policy(&self, more: &str) {
+        std::fs::write(self.dir.path().join("office/policy.toml"), format!("{POLICY}{more}"))
+            .unwrap();
+    }
+
     /// The host's own store.
     pub fn here(&self) -> Authority {
         let config = Config::load(&self.dir.path().join("host/jit.toml")).unwrap();

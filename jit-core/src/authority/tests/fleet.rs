@@ -214,6 +214,26 @@ fn a_certificate_is_its_own_proof_while_nobody_can_be_asked() {
 }
 
 #[test]
+fn a_certificate_proves_no_grant_of_a_role_that_takes_certain_factors() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let policy = format!("{POLICY}factors = {{ login = ['totp'] }}\n");
+    std::fs::write(fleet.office.dir.path().join("policy.toml"), policy).unwrap();
+    let grant = office.request(&new("alice", 600)).unwrap();
+    let (grant, _) = fleet.office.approve(grant.id(), "bob").unwrap();
+    let report = fleet.certificate(&grant, None);
+    let error = fleet.identify(&report).unwrap_err();
+    assert!(error.what().contains("takes certain second factors"), "{error}");
+    assert!(fleet.host.authority.grant(grant.id()).is_err(), "taken up all the same");
+    // Once it is known here, so is the rule.
+    fleet.tell();
+    let who = fleet.identify(&report).unwrap();
+    let attempt = attempt("deploy", Action::Login);
+    let entry = fleet.host.authority.may_enter(&who, &attempt).unwrap();
+    assert!(matches!(entry, Entry::WantsFactor { .. }), "{entry:?}");
+}
+
+#[test]
 fn a_grant_known_to_be_over_wins_over_its_certificate() {
     let fleet = Fleet::new();
     let office = &fleet.office.authority;
