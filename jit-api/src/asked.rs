@@ -20,6 +20,16 @@ pub struct Asked<'a> {
     pub peer: Peer,
 }
 
+impl Asked<'_> {
+    /// Path and query as they went over the wire.
+    pub fn target(&self) -> String {
+        match self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.to_owned(),
+        }
+    }
+}
+
 /// The headers that matter here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'a> {
@@ -71,6 +81,8 @@ pub struct Answered {
     pub retry_after: Option<u32>,
     /// `Allow`: the methods that there are, where it was another one.
     pub allow: Option<String>,
+    /// `Jit-Answer`: the host CA's signature over an answer to a host, without armour.
+    pub signature: Option<String>,
     /// The endpoint's name in the table.
     pub endpoint: Option<&'static str>,
     /// Who asked, for a server's own log.

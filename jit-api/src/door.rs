@@ -129,14 +129,10 @@ fn check_proof(
         return Err(refused("the request is not signed"));
     };
     let proof = Proof::parse(header)?;
-    let target = match asked.query {
-        Some(query) => format!("{}?{query}", asked.path),
-        None => asked.path.to_owned(),
-    };
     let request = proof::Request {
         server: desk.office.name(),
         method: asked.method,
-        target: &target,
+        target: &asked.target(),
         body: asked.body,
         token,
         time: proof.time,

@@ -8,7 +8,7 @@ use jit_core::id::GrantId;
 use jit_core::name::HostName;
 use ssh_key::public::KeyData;
 
-/// Issues certificates for live grants.
+/// Issues certificates for live grants, and signs what hosts are told.
 pub trait Issuer: Send + Sync {
     /// The certificate over `key` for `grant`, as one line in OpenSSH form, on record.
     ///
@@ -28,4 +28,14 @@ pub trait Issuer: Send + Sync {
     /// # Errors
     /// Those of [`Authority::issue_host`].
     fn issue_host(&self, authority: &Authority, host: &HostName, key: &KeyData) -> Result<String>;
+
+    /// The armoured signature of the host CA's key over an answer, [`Answer::text`], for the
+    /// namespace [`ANSWER`].
+    ///
+    /// # Errors
+    /// Not found without a host CA; tampered when its key does not open.
+    ///
+    /// [`Answer::text`]: crate::proof::Answer::text
+    /// [`ANSWER`]: crate::proof::ANSWER
+    fn sign_answer(&self, authority: &Authority, text: &str) -> Result<String>;
 }

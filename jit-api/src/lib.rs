@@ -2,8 +2,8 @@
 //! which routing, authorization and the OpenAPI document come, the types that go over the wire, the
 //! texts that are signed, and the dispatcher [`Office`], which a server hands each request to.
 //!
-//! The process that answers checks every proof itself. Whoever passes a request on can drop it, but
-//! not forge one.
+//! The process that answers checks every proof itself, and signs what it tells hosts. Whoever passes
+//! a request on, or an answer back, can drop it, but not forge one.
 
 mod access;
 mod asked;
@@ -23,6 +23,7 @@ mod problem;
 pub mod proof;
 mod quotas;
 mod route;
+mod signed;
 mod table;
 mod together;
 mod token;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jit_core::authority::Authority;
 use jit_core::config::Serve;
 use jit_core::person::Person;
+use jit_core::store::CaKind;
 use jit_core::time::{Span, Timestamp};
 use jit_core::{Error, Result};
 
@@ -53,7 +54,7 @@ pub struct Office {
 }
 
 impl Office {
-    /// With the authority that decides and who signs certificates. Without `[serve]` in the
+    /// With the authority that decides and who signs certificates and answers. Without `[serve]` in the
     /// configuration the server is called like its host and nobody is an admin.
     pub fn new(authority: Authority, issuer: Box<dyn Issuer>) -> Self {
         let config = authority.config();
@@ -94,7 +95,8 @@ impl Office {
     pub fn answer(&self, asked: &Asked<'_>, visit: &mut Visit) -> Turn {
         let mut log = Log::new();
         let turned = self.turn(asked, visit, &mut log);
-        turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)))
+        let turn = turned.unwrap_or_else(|failure| Turn::Answer(log.problem(&failure)));
+        self.signed(asked, &log, turn)
     }
 
     /// A number that changes whenever somebody has changed the store.
@@ -184,16 +186,19 @@ impl Office {
         &self.name
     }
 
-    /// What `jitctl join` takes.
-    pub(crate) fn join(&self, who: &str, code: &str) -> String {
+    /// What `jitctl join` takes: beside who, where and the code, by which keys the server and its
+    /// answers are known.
+    pub(crate) fn join(&self, authority: &Authority, who: &str, code: &str) -> Result<String> {
         let port = self.serve.as_ref().map_or(8443, |serve| serve.listen.port());
         let port = if port == 443 { String::new() } else { format!(":{port}") };
         let pin = self.pin.as_ref().and_then(|pin| pin());
         let pin = pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
-        format!("jit://{}{port}/{who}?code={code}{pin}", self.name)
+        let ca = authority.ca_keys(CaKind::Host)?.into_iter().next();
+        let ca = ca.map(|key| format!("&ca={}", key.fingerprint)).unwrap_or_default();
+        Ok(format!("jit://{}{port}/{who}?code={code}{pin}{ca}", self.name))
     }
 
-    /// Who signs certificates.
+    /// Who signs certificates and answers.
     pub(crate) fn issuer(&self) -> &dyn Issuer {
         self.issuer.as_ref()
     }
@@ -262,7 +267,7 @@ pub(crate) struct Admitted<'a> {
 /// What is known of a request, for the answer and the log.
 pub(crate) struct Log {
     endpoint: Option<&'static str>,
-    caller: Caller,
+    pub(crate) caller: Caller,
 }
 
 impl Log {
@@ -277,6 +282,7 @@ impl Log {
             body,
             retry_after: None,
             allow: None,
+            signature: None,
             endpoint: self.endpoint,
             caller: self.caller.to_string(),
         }

@@ -1,4 +1,4 @@
-//! The texts that people and hosts sign, and how a proof stands in its header.
+//! The texts that people, hosts and the authority sign, and how a proof stands in its header.
 //!
 //! Each text has a namespace of its own (PROTOCOL.sshsig of OpenSSH), names the server that it is
 //! for, and has one value a line: a signature for one thing or one server is none for another. Sign
@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use jit_core::audit::hex;
 use jit_core::id::GrantId;
 use jit_core::name::{HostName, PersonName};
-use jit_core::{Error, Result};
+use jit_core::{Error, Result, sshsig};
 use sha2::{Digest, Sha256};
+use ssh_key::Fingerprint;
 
 /// Of a proof of each request.
 pub const REQUEST: &str = "jit-proof@v1";
@@ -20,6 +21,9 @@ pub const LOGIN: &str = "jit-login@v1";
 pub const ENROL: &str = "jit-enrol@v1";
 /// Of the possession of a key to be certified that does not sign the request itself.
 pub const CERTIFY: &str = "jit-cert@v1";
+/// Of an answer to a host, by the host CA's key. Certificates that it signs begin otherwise: what is
+/// signed for a namespace begins with SSHSIG.
+pub const ANSWER: &str = "jit-answer@v1";
 
 /// For how many seconds before and after the server's clock a proof is taken.
 pub const FRESH: u64 = 60;
@@ -83,6 +87,55 @@ impl Request<'_> {
                 ("nonce", self.nonce),
             ],
         )
+    }
+}
+
+/// What the authority answers a host, for its signature in the header `Jit-Answer`.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The server's name.
+    pub server: &'a str,
+    /// Who is answered: another host may have asked with the same nonce.
+    pub host: &'a str,
+    /// The method of the request.
+    pub method: &'a str,
+    /// Its path and query as they went over the wire.
+    pub target: &'a str,
+    /// The nonce of its proof, so that an older answer is none.
+    pub nonce: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body of the answer.
+    pub body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// What is signed.
+    ///
+    /// # Errors
+    /// Invalid when a value has two lines.
+    pub fn text(&self) -> Result<String> {
+        lines(
+            ANSWER,
+            &[
+                ("server", self.server),
+                ("host", self.host),
+                ("method", self.method),
+                ("path", self.target),
+                ("nonce", self.nonce),
+                ("status", &self.status.to_string()),
+                ("body", &sha256(self.body)),
+            ],
+        )
+    }
+
+    /// Checks that the key with the fingerprint `ca` signed this answer, as the header has it.
+    ///
+    /// # Errors
+    /// Refused, saying why.
+    pub fn check(&self, header: Option<&str>, ca: Fingerprint) -> Result<()> {
+        let header = header.ok_or_else(|| Error::refused("it is not signed"))?;
+        sshsig::check_by(&armoured(header)?, ANSWER, &self.text()?, ca)
     }
 }
 
@@ -215,6 +268,24 @@ mod tests {
             token: -\ntime: 1800000000\nnonce: 00112233445566778899aabbccddeeff\n";
         assert_eq!(request.text().unwrap(), text);
         assert!(Request { target: "/a\nbody: x", ..request }.text().is_err());
+    }
+
+    #[test]
+    fn an_answer_is_signed_as_these_lines() {
+        let answer = Answer {
+            server: "jit.example.com",
+            host: "web-2",
+            method: "GET",
+            target: "/v1/host/state?wait=20",
+            nonce: "00112233445566778899aabbccddeeff",
+            status: 200,
+            body: b"{}",
+        };
+        let text = "jit-answer@v1\nserver: jit.example.com\nhost: web-2\nmethod: GET\n\
+            path: /v1/host/state?wait=20\nnonce: 00112233445566778899aabbccddeeff\nstatus: 200\n\
+            body: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n";
+        assert_eq!(answer.text().unwrap(), text);
+        assert!(Answer { target: "/a\nnonce: x", ..answer }.text().is_err());
     }
 
     #[test]

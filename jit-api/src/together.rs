@@ -40,7 +40,7 @@ impl Office {
                 })
             })
             .collect();
-        let _turn = lock(&self.writing);
+        let turn = lock(&self.writing);
         let mut turns = Vec::with_capacity(all.len());
         while turns.len() < all.len() {
             let first = turns.len();
@@ -64,7 +64,9 @@ impl Office {
                 turns.extend(logs[first..].iter().map(|log| problem(log, &failure)));
             }
         }
-        turns
+        drop(turn);
+        let with = all.iter().zip(&logs).zip(turns);
+        with.map(|(((asked, _), log), turn)| self.signed(asked, log, turn)).collect()
     }
 }
 

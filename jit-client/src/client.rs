@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use jit_api::proof::Answer;
 use jit_api::{Endpoint, Method};
 use jit_core::audit::hex;
 use jit_core::clock::{Clock, SystemClock};
@@ -13,6 +14,7 @@ use jit_core::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::proof::Proved;
 use crate::{Caller, Failure, Request, Response, Transport, problem};
 
 /// How long an ordinary answer may take.
@@ -204,18 +206,45 @@ impl Client {
         manner: Manner,
     ) -> Result<Result<Response, Failure>> {
         let now = self.clock.now()?;
-        let mut headers = self.caller.headers(&self.server, method, path, body, now)?;
+        let Proved { mut headers, nonce } =
+            self.caller.prove(&self.server, method, path, body, now)?;
         if method != "GET" && manner.repeatable {
             headers.push(("Idempotency-Key", key.to_owned()));
         }
         let timeout = ANSWER + manner.wait;
-        Ok(self.transport.send(&Request { method, path, headers: &headers, body, timeout }))
+        let sent = self.transport.send(&Request { method, path, headers: &headers, body, timeout });
+        if let (Ok(response), Caller::Host { name, ca, .. }) = (&sent, &self.caller)
+            && response.status < 300
+        {
+            let (server, status) = (self.server.as_str(), response.status);
+            let answer = Answer {
+                server,
+                host: name,
+                method,
+                target: path,
+                nonce: &nonce,
+                status,
+                body: &response.body,
+            };
+            answer
+                .check(response.signature.as_deref(), *ca)
+                .map_err(|error| forged(self.transport.place(), &error))?;
+        }
+        Ok(sent)
     }
 
     /// By the boot clock: setting the wall clock makes nobody wait longer.
     fn millis(&self) -> Result<u64> {
         Ok(self.clock.boot()?.millis)
     }
+}
+
+/// Something else than the authority answered: whoever serves its address, or has its TLS key.
+fn forged(place: &str, why: &Error) -> Error {
+    Error::tampered(format!("what {place} answered is not the authority's: {}", why.what())).next(
+        "Nothing of it was taken in. Is ca in jit.toml still the fingerprint of the authority's \
+         host CA? If it is, what answers there was tampered with.",
+    )
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -251,7 +280,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> Result<Response, Failure> {
-        Ok(Response { status, body: body.into(), retry_after: None })
+        Ok(Response { status, body: body.into(), retry_after: None, signature: None })
     }
 
     fn client(answers: Vec<Result<Response, Failure>>) -> (Client, Scripted) {

@@ -45,6 +45,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// When to ask again, in seconds.
     pub retry_after: Option<u64>,
+    /// `Jit-Answer`: the authority's signature, without armour.
+    pub signature: Option<String>,
 }
 
 /// Why there is no answer.
@@ -136,11 +138,12 @@ impl Transport for Http {
             self.agent.run(self.timed(built, request.timeout))
         };
         let mut answer = sent.map_err(|e| self.failure(&e))?;
-        let retry_after = answer.headers().get("retry-after");
-        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header("retry-after").and_then(|value| value.trim().parse().ok());
+        let signature = header("jit-answer").map(str::to_owned);
         let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec();
         let body = body.map_err(|e| self.failure(&e))?;
-        Ok(Response { status: answer.status().as_u16(), body, retry_after })
+        Ok(Response { status: answer.status().as_u16(), body, retry_after, signature })
     }
 
     fn place(&self) -> &str {

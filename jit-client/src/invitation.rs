@@ -1,9 +1,11 @@
 //! What an admin sends to somebody who is to join:
-//! `jit://HOST[:PORT]/person/alice?code=XXXX-XXXX-XXXX&pin=…`
+//! `jit://HOST[:PORT]/person/alice?code=XXXX-XXXX-XXXX&pin=…&ca=SHA256:…`
 
 use jit_core::name::{HostName, PersonName};
+use jit_core::person::parse_fingerprint;
 use jit_core::secret::SecretText;
 use jit_core::{Error, Result};
+use ssh_key::Fingerprint;
 
 use crate::{Pin, Trust, pin};
 
@@ -30,6 +32,8 @@ pub struct Invitation {
     pub code: SecretText,
     /// The authority's key; without, the system's certificate authorities decide.
     pub pin: Option<Pin>,
+    /// The host CA's key, which signs what hosts are told, and hosts' certificates.
+    pub ca: Option<Fingerprint>,
 }
 
 fn is_code(text: &str) -> bool {
@@ -64,18 +68,19 @@ impl Invitation {
             "host" => Invited::Host(HostName::parse(name)?),
             _ => return Err(wrong("it is for a person or a host")),
         };
-        let (mut code, mut pin) = (None, None);
+        let (mut code, mut pin, mut ca) = (None, None, None);
         for pair in query.split('&') {
             match pair.split_once('=') {
                 Some(("code", value)) if code.is_none() && is_code(value) => {
                     code = Some(SecretText::new(value.to_owned()));
                 }
                 Some(("pin", value)) if pin.is_none() => pin = Some(pin::read(value)?),
+                Some(("ca", value)) if ca.is_none() => ca = Some(parse_fingerprint(value)?),
                 _ => return Err(wrong("it has parts that are not known here")),
             }
         }
         let code = code.ok_or_else(|| wrong("it has no code"))?;
-        Ok(Invitation { who, url: format!("https://{place}"), code, pin })
+        Ok(Invitation { who, url: format!("https://{place}"), code, pin, ca })
     }
 
     /// Whom to believe.
@@ -91,12 +96,16 @@ mod tests {
     #[test]
     fn an_invitation_says_who_where_and_whom_to_believe() {
         let pin = "A".repeat(43);
-        let text = format!("jit://jit.example.com:8443/person/alice?code=AB12-CD34-EF56&pin={pin}");
+        let ca = format!("SHA256:{}+/{}", "A".repeat(20), "A".repeat(21));
+        let text = format!(
+            "jit://jit.example.com:8443/person/alice?code=AB12-CD34-EF56&pin={pin}&ca={ca}"
+        );
         let read = Invitation::parse(&text).unwrap();
         assert_eq!(read.who, Invited::Person(PersonName::parse("alice").unwrap()));
         assert_eq!(read.url, "https://jit.example.com:8443");
         assert_eq!(read.code.expose(), "AB12-CD34-EF56");
         assert!(matches!(read.trust(), Trust::Pin(_)));
+        assert_eq!(read.ca.unwrap().to_string(), ca);
         let host = Invitation::parse("jit://[::1]:8443/host/web-2?code=X").unwrap();
         assert_eq!(host.who, Invited::Host(HostName::parse("web-2").unwrap()));
         assert!(matches!(host.trust(), Trust::Authorities(None)));
@@ -112,6 +121,7 @@ mod tests {
             "jit://jit.example.com/person/alice?code=SECRET';id",
             "jit://jit.example.com/person/alice?code=SECRET&pin=short",
             "jit://jit.example.com/person/alice?code=SECRET&code=SECRET",
+            "jit://jit.example.com/person/alice?code=SECRET&ca=SHA256:AAAA",
             "jit://jit.example.com/person/alice?code=SECRET&insecure=1",
             "jit://jit.example.com/person/a b?code=SECRET",
             "jit://jit.example.com/robot/alice?code=SECRET",

@@ -3,7 +3,8 @@
 //!
 //! A server is believed by its pinned key or by the machine's certificate authorities ([`Trust`]).
 //! Who calls is proved anew by each request, with a signature of `ssh-keygen` ([`Caller`]). What can
-//! be asked again is, while the server is away ([`Client`]).
+//! be asked again is, while the server is away ([`Client`]). What a host is told is signed, too: it
+//! takes no other answer.
 
 mod client;
 mod connect;
@@ -23,7 +24,7 @@ mod trust;
 
 pub use client::{Client, LONGEST_WAIT, Manner};
 pub use enrol::{Enrolment, server_name};
-pub use host::{JoinedHost, invited_host, join_host};
+pub use host::{JoinedHost, invited_ca, invited_host, join_host};
 pub use http::{Failure, Http, Request, Response, Transport};
 pub use invitation::{Invitation, Invited};
 pub use jit_core::config::Pin;

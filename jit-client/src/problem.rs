@@ -36,7 +36,10 @@ mod tests {
     use super::*;
 
     fn said(status: u16, body: &str) -> Error {
-        error(&Response { status, body: body.into(), retry_after: None }, "https://jit")
+        error(
+            &Response { status, body: body.into(), retry_after: None, signature: None },
+            "https://jit",
+        )
     }
 
     #[test]

@@ -500,8 +500,8 @@ mod tests {
         assert!(error("host = 'a'\n[session]\nleftovers = 'maybe'").contains(":3:"));
         assert!(error("host = 'a'\n[grant]\non_change = 'ask'").contains(":3:"));
         assert!(error("host = 'a'\n[authority]\nurl = 'https://a'\n").contains("name"));
-        let link = "host = 'a'\n[authority]\nname = 'a'\npin = 'x'\nurl = 'http://a'\n";
-        assert!(error(link).contains(":5:"), "{}", error(link));
+        let link = "host = 'a'\n[authority]\nname = 'a'\npin = 'x'\nca = 'x'\nurl = 'http://a'\n";
+        assert!(error(link).contains(":6:"), "{}", error(link));
         assert!(error(&link.replace("http:", "https:")).contains(":4: that is no pin"));
     }
 
@@ -514,10 +514,11 @@ mod tests {
             assert!(text.contains("\"certificate\" are words of [authority]"), "{text}");
         }
         let link = "host = 'a'\n[authority]\nurl = 'https://a'\nname = 'a'\n\
-            pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
+            pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n\
+            ca = 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
         for word in ["required", "none", "optional"] {
             let text = error(&format!("{link}second_factor = '{word}'"));
-            assert!(text.contains(":6: second_factor of [authority] is \"ask\" or"), "{text}");
+            assert!(text.contains(":7: second_factor of [authority] is \"ask\" or"), "{text}");
             assert!(text.contains("\"none\" are words of [factor]"), "{text}");
         }
     }
@@ -531,7 +532,8 @@ mod tests {
             [request]\nexpires='1s'\ndefault_duration='1s'\nprompt_wait='1s'\n\
             [grant]\non_change='keep'\n[certificate]\nclock_skew='1s'\n[session]\nleftovers='keep'\n\
             [break_glass]\nmembers=['@a']\nlogins=['root']\nwindow='1s'\n[log]\nsyslog_socket=''\n[store]\nbusy_timeout='1s'\n\
-            [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
+            [authority]\nurl='https://a'\nname='a'\npin='sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n\
+            ca='SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\nsecond_factor='ask'\nfresh='1s'\n\
             [serve]\nname='a'\nlisten='[::1]:1'\nadmins=['@a']\ntoken_lifetime='1h'\ncert_file='/a'\nkey_file='/a'\n\
             connections=100\nconnections_per_address=10\nrate=10\n\
             rate_per_person=5\nrequests_per_person=2\nwaiting_per_person=2\n";

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
+use ssh_key::{Fingerprint, PublicKey};
 
 use crate::error::{Error, Result};
 use crate::name::{GroupName, PersonName};
@@ -68,6 +68,18 @@ impl IdentityKey {
 /// `SHA256:…` over the key blob.
 pub fn fingerprint(key: &KeyData) -> String {
     key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
+}
+
+/// Reads what [`fingerprint`] writes.
+///
+/// # Errors
+/// Invalid when it is another hash, or none.
+pub fn parse_fingerprint(text: &str) -> Result<Fingerprint> {
+    let read = text.parse().ok().filter(|read: &Fingerprint| read.is_sha256());
+    read.ok_or_else(|| {
+        Error::invalid("that is no fingerprint of a key, such as SHA256: and 43 characters")
+            .next("ssh-ca public-key --host says which the authority's is.")
+    })
 }
 
 /// Reads one line of a public key file.

@@ -5,7 +5,7 @@ mod known;
 mod verify;
 
 use ssh_key::public::KeyData;
-use ssh_key::{Algorithm, PublicKey, SshSig};
+use ssh_key::{Algorithm, Fingerprint, PublicKey, SshSig};
 
 use crate::error::{Error, Result};
 
@@ -27,6 +27,31 @@ pub fn check<'a>(
     text: &str,
     keys: impl IntoIterator<Item = &'a str>,
 ) -> Result<PublicKey> {
+    let signature = read(sshsig, namespace)?;
+    // The keys given are the only ones: none of them is a certificate.
+    let signer = keys
+        .into_iter()
+        .filter_map(|key| PublicKey::from_openssh(key).ok())
+        .find(|key| key.key_data() == signature.public_key())
+        .ok_or_else(|| Error::refused("the signature is not by an enrolled key"))?;
+    verify(&signature, signer.key_data(), text)?;
+    Ok(signer)
+}
+
+/// As [`check`], by the key with this fingerprint, which the signature itself holds.
+///
+/// # Errors
+/// As there.
+pub fn check_by(sshsig: &str, namespace: &str, text: &str, by: Fingerprint) -> Result<()> {
+    let signature = read(sshsig, namespace)?;
+    let signer = signature.public_key();
+    if signer.fingerprint(by.algorithm()) != by {
+        return Err(Error::refused("the signature is by another key"));
+    }
+    verify(&signature, signer, text)
+}
+
+fn read(sshsig: &str, namespace: &str) -> Result<SshSig> {
     if sshsig.len() > LARGEST {
         return Err(Error::refused("the signature is larger than 4 KiB"));
     }
@@ -35,24 +60,22 @@ pub fn check<'a>(
     if signature.namespace() != namespace {
         return Err(Error::refused("the signature was made for something else"));
     }
-    // The keys given are the only ones: none of them is a certificate.
-    let signer = keys
-        .into_iter()
-        .filter_map(|key| PublicKey::from_openssh(key).ok())
-        .find(|key| key.key_data() == signature.public_key())
-        .ok_or_else(|| Error::refused("the signature is not by an enrolled key"))?;
-    check_strength(signer.key_data(), &signature.algorithm())?;
-    if matches!(signer.key_data(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)) {
+    Ok(signature)
+}
+
+fn verify(signature: &SshSig, signer: &KeyData, text: &str) -> Result<()> {
+    check_strength(signer, &signature.algorithm())?;
+    if matches!(signer, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)) {
         // The last five bytes: flags and a counter.
         let flags = signature.signature_bytes().iter().rev().nth(4).copied().unwrap_or(0);
         if flags & TOUCHED == 0 {
             return Err(Error::refused("nobody touched the hardware key that signed"));
         }
     }
-    if !verify::is_by(signer.key_data(), text.as_bytes(), &signature) {
+    if !verify::is_by(signer, text.as_bytes(), signature) {
         return Err(Error::refused("the signature is not over this text as it is now"));
     }
-    Ok(signer)
+    Ok(())
 }
 
 /// As [`check`], for a signature that is looked at again and again: whether it is good is worked out

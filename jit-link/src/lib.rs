@@ -11,6 +11,7 @@ mod step;
 mod teller;
 
 pub use door::Door;
+pub use https::Https;
 pub use office::Office;
 pub use reach::Reach;
 pub use service::{once, run};

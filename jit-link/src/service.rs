@@ -12,7 +12,7 @@ use crate::https::Https;
 use crate::{Door, Reach, Sshd, Step, Teller};
 
 /// The name under which its lines go to syslog.
-const PROCESS: &str = "jit-link";
+pub(crate) const PROCESS: &str = "jit-link";
 
 /// Serves until it is ended.
 ///

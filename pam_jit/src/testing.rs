@@ -503,7 +503,8 @@ impl Stage {
     pub(crate) fn of_a_fleet() -> Self {
         let mut stage = Stage::new();
         stage.config += "[authority]\nurl = 'https://jit.example.com'\nname = 'jit.example.com'\n\
-             pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
+             pin = 'sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n\
+             ca = 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'\n";
         stage
     }
 

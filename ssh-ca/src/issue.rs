@@ -79,17 +79,25 @@ impl Issue {
 /// # Errors
 /// Not found without a host CA or such a host; refused when the key is not one to certify.
 pub fn issue_host(authority: &Authority, host: &HostName, key: &KeyData) -> Result<Certificate> {
-    let keys = authority.ca_keys(CaKind::Host)?;
-    let newest = keys.first().ok_or_else(|| no_ca(CaKind::Host))?;
-    let signer = HostSigner::new(CaKeyPair::open(authority.vault(), newest)?)?;
+    let signer = open_host_ca(authority)?;
     let cas = fingerprints(authority)?;
     let subject = fingerprint(key);
-    authority.issue_host(host, key, &newest.fingerprint, |wanted| {
+    authority.issue_host(host, key, signer.key().fingerprint(), |wanted| {
         if cas.contains(&subject) {
             return Err(Error::refused("not signed: the key is a CA's own"));
         }
         signer.sign(wanted)
     })
+}
+
+/// Opens the host CA's newest key.
+///
+/// # Errors
+/// Not found without a CA; tampered when its key does not open.
+pub fn open_host_ca(authority: &Authority) -> Result<HostSigner> {
+    let keys = authority.ca_keys(CaKind::Host)?;
+    let newest = keys.first().ok_or_else(|| no_ca(CaKind::Host))?;
+    HostSigner::new(CaKeyPair::open(authority.vault(), newest)?)
 }
 
 fn fingerprints(authority: &Authority) -> Result<Vec<String>> {

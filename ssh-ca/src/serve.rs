@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-pub use self::front::{PEER, REQUEST_ID};
+pub use self::front::{ANSWER, PEER, REQUEST_ID};
 
 use self::front::Front;
 use self::limits::{Addresses, Limits, Place};

@@ -55,7 +55,7 @@ endpoint!(
         let invited = Invited::Host(path.name.clone());
         let (code, expires_at) = desk.authority.invite(&caller.actor(), &invited)?;
         let code = code.expose().to_owned();
-        let join = desk.office.join(&format!("host/{}", path.name), &code);
+        let join = desk.office.join(desk.authority, &format!("host/{}", path.name), &code)?;
         Ok(wire::Invitation { code, expires_at, join })
     }
 );

@@ -103,7 +103,7 @@ endpoint!(
         let invited = Invited::Person(path.name.clone());
         let (code, expires_at) = desk.authority.invite(&caller.actor(), &invited)?;
         let code = code.expose().to_owned();
-        let join = desk.office.join(&format!("person/{}", path.name), &code);
+        let join = desk.office.join(desk.authority, &format!("person/{}", path.name), &code)?;
         Ok(wire::Invitation { code, expires_at, join })
     }
 );

@@ -67,6 +67,10 @@ impl Issuer for Recorder {
     ) -> jit_core::Result<String> {
         authority.issue_host(host, key, HOST_CA, |wanted| Ok(wanted.key_id()))
     }
+
+    fn sign_answer(&self, _: &Authority, text: &str) -> jit_core::Result<String> {
+        Ok(sign(&key("ca"), proof::ANSWER, text))
+    }
 }
 
 pub struct Desk {

@@ -17,7 +17,7 @@ fn a_person_enrols_logs_in_and_nobody_saw_their_secret() {
     assert_eq!(status, 200);
     let (_, invitation) = desk.ask(&ada, "POST", "/v1/people/erin/invitation", Value::Null);
     let code = invitation["code"].as_str().unwrap();
-    let join = format!("jit://{SERVER}:8443/person/erin?code={code}");
+    let join = format!("jit://{SERVER}:8443/person/erin?code={code}&ca=SHA256:host-ca");
     assert_eq!(invitation["join"], json!(join));
     let record = desk.authority.last_records(1).unwrap().remove(0);
     assert_eq!((record.actor.as_str(), record.action.as_str()), ("person:ada", "person.invite"));

@@ -113,6 +113,10 @@ impl Issuer for Slow {
     fn issue_host(&self, _: &Authority, _: &HostName, _: &KeyData) -> jit_core::Result<String> {
         Err(Error::refused("not today"))
     }
+
+    fn sign_answer(&self, _: &Authority, _: &str) -> jit_core::Result<String> {
+        Err(Error::refused("not today"))
+    }
 }
 
 #[test]

@@ -30,6 +30,10 @@ impl Issuer for Bug {
     fn issue_host(&self, _: &Authority, _: &HostName, _: &KeyData) -> jit_core::Result<String> {
         panic!("a bug, on purpose")
     }
+
+    fn sign_answer(&self, _: &Authority, _: &str) -> jit_core::Result<String> {
+        panic!("a bug, on purpose")
+    }
 }
 
 fn granted(desk: &Desk) -> Grant {

@@ -1,16 +1,18 @@
-//! The authority of a host that is not its own: where it is, by which key it is known, and what a
-//! certificate alone proves here.
+//! The authority of a host that is not its own: where it is, by which keys it and its answers are
+//! known, and what a certificate alone proves here.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use ssh_key::Fingerprint;
 use toml::Spanned;
 
 use super::Reader;
 use crate::error::{Error, Result};
 use crate::hook::WebhookUrl;
+use crate::person::parse_fingerprint;
 use crate::time::Span;
 use crate::tomlfile::Keys;
 
@@ -23,6 +25,8 @@ pub struct Upstream {
     pub name: String,
     /// By which key it is known.
     pub pin: Pin,
+    /// By which key its answers are signed: the host CA's.
+    pub ca: Fingerprint,
     /// What proves a second factor here.
     pub second_factor: FactorFrom,
     /// How long a factor that a certificate names counts.
@@ -107,12 +111,13 @@ pub(super) struct RawUpstream {
     url: Spanned<String>,
     name: Spanned<String>,
     pin: Spanned<String>,
+    ca: Spanned<String>,
     second_factor: Option<Spanned<String>>,
     fresh: Option<Spanned<String>>,
 }
 
 pub(super) const KEYS: Keys =
-    Keys { table: "authority", keys: &["url", "name", "pin", "second_factor", "fresh"] };
+    Keys { table: "authority", keys: &["url", "name", "pin", "ca", "second_factor", "fresh"] };
 
 impl RawUpstream {
     pub(super) fn checked(&self, read: &Reader<'_>) -> Result<Upstream> {
@@ -120,6 +125,7 @@ impl RawUpstream {
             url: read.file.checked(&self.url, url)?,
             name: read.file.checked(&self.name, name)?,
             pin: read.file.checked(&self.pin, Pin::parse)?,
+            ca: read.file.checked(&self.ca, parse_fingerprint)?,
             second_factor: match &self.second_factor {
                 None => FactorFrom::Ask,
                 Some(word) => match word.get_ref().as_str() {

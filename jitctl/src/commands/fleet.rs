@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use jit_client::{Invitation, JoinedHost, SigningKey, invited_host, join_host};
+use jit_client::{Invitation, JoinedHost, SigningKey, invited_ca, invited_host, join_host};
 use jit_core::authority::Authority;
 use jit_core::config::{Config, DEFAULT_PATH};
 use jit_core::store::GrantFilter;
@@ -29,6 +29,7 @@ pub fn join(path: &Path, invitation: &Invitation, output: Output) -> Result<Exit
         Error::invalid("the invitation has no pin, by which a host knows its authority")
             .next("Ask for a whole one: jitctl host invite on the authority.")
     })?;
+    invited_ca(invitation)?;
     let link = program("jit-link").ok_or_else(|| {
         Error::refused("the program jit-link is not installed").next("apt-get install jit-link")
     })?;
@@ -40,8 +41,8 @@ pub fn join(path: &Path, invitation: &Invitation, output: Output) -> Result<Exit
 
     let key = SigningKey::make(&config.host_key(), &format!("host {host}"))?;
     output.say(format!("made  {}", config.host_key().display()))?;
-    let JoinedHost { server, host } = join_host(invitation, &key)?;
-    write_down(path, &invitation.url, &server, &pin.to_string())?;
+    let JoinedHost { server, host, ca } = join_host(invitation, &key)?;
+    write_down(path, &invitation.url, &server, &pin.to_string(), &ca.to_string())?;
     output.say(format!("wrote [authority] into {}", path.display()))?;
 
     let option = path.display().to_string();
@@ -77,19 +78,20 @@ fn nobodys(authority: &Authority) -> Result<()> {
 }
 
 /// Adds `[authority]` to the configuration, in one step and only if all of it is sound then.
-fn write_down(path: &Path, url: &str, name: &str, pin: &str) -> Result<()> {
+fn write_down(path: &Path, url: &str, name: &str, pin: &str, ca: &str) -> Result<()> {
     let failed =
         |e: std::io::Error| Error::misconfigured(format!("{} can't be read: {e}", path.display()));
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    let text = with_authority(&text, url, name, pin);
+    let text = with_authority(&text, url, name, pin, ca);
     Config::parse(path, &text)?;
     files::replace(path, &text)
 }
 
-fn with_authority(text: &str, url: &str, name: &str, pin: &str) -> String {
+fn with_authority(text: &str, url: &str, name: &str, pin: &str, ca: &str) -> String {
     format!(
         "{}\n\n[authority]\n# Who decides for this host; written by jitctl join.\nurl = \"{url}\"\n\
-         name = \"{name}\"\npin = \"{pin}\"\n\n\
+         name = \"{name}\"\n# By which keys its TLS certificate, and what it answers, are known.\n\
+         pin = \"{pin}\"\nca = \"{ca}\"\n\n\
          # What proves a second factor here: \"ask\", a code that the authority checks, or\n\
          # \"certificate\", also one that was given for the certificate, while it is fresh.\n\
          #second_factor = \"ask\"\n\n\
@@ -106,11 +108,12 @@ mod tests {
     #[test]
     fn what_is_written_down_is_a_sound_configuration() {
         let pin = Pin::of([7; 32]).to_string();
-        let text = with_authority("host = 'web-2'\n", "https://jit:8443", "jit", &pin);
+        let ca = format!("SHA256:{}", "A".repeat(43));
+        let text = with_authority("host = 'web-2'\n", "https://jit:8443", "jit", &pin, &ca);
         let config = Config::parse(Path::new(DEFAULT_PATH), &text).unwrap();
         let upstream = config.authority.unwrap();
         assert_eq!((upstream.url.as_str(), upstream.name.as_str()), ("https://jit:8443", "jit"));
-        assert_eq!(upstream.pin.to_string(), pin);
+        assert_eq!((upstream.pin.to_string(), upstream.ca.to_string()), (pin, ca));
         assert_eq!((upstream.second_factor, upstream.fresh.secs()), (FactorFrom::Ask, 900));
         // The commented lines are the defaults.
         let shown = text.replace("#second_factor", "second_factor").replace("#fresh", "fresh");

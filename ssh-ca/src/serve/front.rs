@@ -35,8 +35,10 @@ const PASSED_ON: [HeaderName; 5] = [
     HeaderName::from_static("idempotency-key"),
 ];
 /// What is passed back.
-const PASSED_BACK: [HeaderName; 4] = [CONTENT_TYPE, RETRY_AFTER, ALLOW, WWW_AUTHENTICATE];
+const PASSED_BACK: [HeaderName; 5] = [CONTENT_TYPE, RETRY_AFTER, ALLOW, WWW_AUTHENTICATE, ANSWER];
 
+/// The signature over an answer to a host.
+pub const ANSWER: HeaderName = HeaderName::from_static("jit-answer");
 /// Says the caller's address to the signer.
 pub const PEER: HeaderName = HeaderName::from_static("jit-peer");
 /// Names a request in both logs and in the answer.

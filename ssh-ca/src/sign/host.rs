@@ -1,16 +1,18 @@
-//! Signing the certificates of hosts, by the other CA.
+//! Signing the certificates of hosts, and what they are told, by the other CA.
 
+use jit_api::proof::ANSWER;
 use jit_core::certificate::{HostSpecification, check_host};
 use jit_core::secret::random_bytes;
 use jit_core::store::CaKind;
 use jit_core::{Error, Result};
 use ssh_key::Certificate;
 use ssh_key::certificate::{Builder, CertType};
+use ssh_key::{HashAlg, LineEnding, SshSig};
 
 use super::Ready;
 use crate::key::CaKeyPair;
 
-/// Signs hosts' certificates with a host CA key.
+/// Signs hosts' certificates, and answers to hosts, with a host CA key.
 pub struct HostSigner(CaKeyPair);
 
 impl HostSigner {
@@ -23,6 +25,11 @@ impl HostSigner {
             return Err(Error::refused("a user CA key signs no host's certificate"));
         }
         Ok(HostSigner(key))
+    }
+
+    /// The key that signs.
+    pub fn key(&self) -> &CaKeyPair {
+        &self.0
     }
 
     /// Signs `wanted`, reads the result back and checks it as a host would.
@@ -42,6 +49,16 @@ impl HostSigner {
         check_host(&read, &wanted.public_key, &wanted.host, &trusted, opens)
             .map_err(|error| bad(error.what().to_owned()))?;
         Ok(read)
+    }
+
+    /// The armoured signature over an answer to a host.
+    ///
+    /// # Errors
+    /// Tampered when it can't be made.
+    pub fn sign_answer(&self, text: &str) -> Result<String> {
+        SshSig::sign(&Ready(&self.0), ANSWER, HashAlg::Sha512, text.as_bytes())
+            .and_then(|signature| signature.to_pem(LineEnding::LF))
+            .map_err(|e| Error::tampered(format!("the answer can't be signed: {e}")))
     }
 
     fn build(&self, wanted: &HostSpecification) -> ssh_key::Result<Certificate> {

@@ -23,7 +23,7 @@ use super::changes::Changes;
 use super::clerk::Clerk;
 use super::metrics::{self, Metrics};
 use crate::daemon::{Ending, ended};
-use crate::serve::{PEER, REQUEST_ID};
+use crate::serve::{ANSWER, PEER, REQUEST_ID};
 use crate::{http, problem};
 
 /// Requests that are worked on or stand in line for it; beyond, people are asked to come again.
@@ -215,6 +215,7 @@ impl Desk {
             body,
             retry_after: None,
             allow: None,
+            signature: None,
             endpoint: Some("metrics"),
             caller,
         };
@@ -283,6 +284,9 @@ fn response(answered: Answered) -> Response {
     }
     if let Some(allow) = answered.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         response.headers_mut().insert(ALLOW, allow);
+    }
+    if let Some(signature) = answered.signature.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(ANSWER, signature);
     }
     // RFC 9110 section 11.6.1: a 401 says how.
     if response.status() == StatusCode::UNAUTHORIZED {

@@ -1,4 +1,4 @@
-//! The CA's key, opened once and kept ready.
+//! The CAs' keys, opened once and kept ready.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,8 @@ use jit_core::id::GrantId;
 use jit_core::name::HostName;
 use jit_core::{Error, Kind, Result};
 use prometheus_client::metrics::counter::Counter;
-use ssh_ca::issue::{Issue, issue_host};
+use ssh_ca::issue::{Issue, issue_host, open_host_ca};
+use ssh_ca::sign::HostSigner;
 use ssh_key::Certificate;
 use ssh_key::public::KeyData;
 
@@ -18,13 +19,14 @@ use ssh_key::public::KeyData;
 /// that records it: the grant and what proves it are looked at there once more.
 pub struct CaIssuer {
     ready: Mutex<Option<Arc<Issue>>>,
+    answers: Mutex<Option<Arc<HostSigner>>>,
     issued: Counter,
 }
 
 impl CaIssuer {
     /// Opens no key yet; counts what it issues.
     pub fn new(issued: Counter) -> Self {
-        CaIssuer { ready: Mutex::default(), issued }
+        CaIssuer { ready: Mutex::default(), answers: Mutex::default(), issued }
     }
 
     fn ready(&self, authority: &Authority) -> Result<Arc<Issue>> {
@@ -63,9 +65,19 @@ impl Issuer for CaIssuer {
         line(&certificate)
     }
 
-    // Once in a while: the host CA's key is not kept ready.
     fn issue_host(&self, authority: &Authority, host: &HostName, key: &KeyData) -> Result<String> {
         line(&issue_host(authority, host, key)?)
+    }
+
+    // The host CA has one key for good: every host pins it.
+    fn sign_answer(&self, authority: &Authority, text: &str) -> Result<String> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let signer = match &*answers {
+            Some(signer) => signer.clone(),
+            None => answers.insert(Arc::new(open_host_ca(authority)?)).clone(),
+        };
+        drop(answers);
+        signer.sign_answer(text)
     }
 }
 

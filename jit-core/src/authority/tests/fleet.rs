@@ -44,6 +44,7 @@ impl Fleet {
             url: "https://jit.example.com".into(),
             name: "jit.example.com".into(),
             pin: Pin::of([0; 32]),
+            ca: key(CA).public_key().fingerprint(HashAlg::Sha256),
             second_factor: FactorFrom::Certificate,
             fresh: Span::from_secs(900).unwrap(),
         });
