@@ -5,6 +5,7 @@ mod enrolment;
 mod evidence;
 mod factor_rules;
 mod fleet;
+mod hostile_host;
 mod life;
 mod policies;
 mod reexamine;
