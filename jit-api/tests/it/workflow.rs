@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Client, Desk};
+use crate::desk::{Client, Desk, key};
 
 fn path(view: &Value, verb: &str) -> String {
     format!("/v1/grants/{}/{verb}", view["grant"]["id"].as_str().unwrap())
@@ -86,8 +86,11 @@ fn a_requester_approves_through_no_endpoint() {
 #[test]
 fn on_the_machine_a_persons_code_stands_for_their_signature() {
     let desk = Desk::new();
-    let (alice, bob) = (desk.logged_in("alice"), desk.logged_in("bob"));
+    let alice = desk.logged_in("alice");
     let app = desk.app("bob");
+    let (_, login) = desk.login("bob", &key("bob"), &app.code(&desk));
+    let bob = Client::token("bob", login["token"].as_str().unwrap().to_owned());
+    desk.clock.pass(60);
     let view = desk.request(&alice);
     let digest = desk.yes(&view, "bob")["digest"].clone();
     let yes =
