@@ -51,7 +51,12 @@ pub(super) fn enroll(line: &Line, name: &PersonName) -> Result<()> {
     output.answer(sheet(&uri)?.expose(), || json!({ "otpauth_uri": uri.expose() }))?;
     let codes = confirmed(line, name)?;
     let head = format!("{name}'s second factor is in use. Recovery codes:");
-    output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))
+    output.answer(recovery_sheet(&head, &codes).expose(), || codes_for_programs(&codes))?;
+    // A login ends with the factor that it was made with.
+    if !way.is_here() && !output.is_json() {
+        output.remark("Next: jitctl login");
+    }
+    Ok(())
 }
 
 /// A code of the factor in use, which somebody gives for another one of theirs. Root gives none.
