@@ -50,9 +50,7 @@ pub(crate) fn arrive(
 fn local(desk: &Desk<'_>, uid: u32) -> Result<Caller, Failure> {
     let account = nix::unistd::User::from_uid(uid.into())
         .map_err(|e| Error::unavailable(format!("the account {uid} can't be looked up: {e}")))?;
-    let name = account.and_then(|account| PersonName::parse(&account.name).ok().zip(Some(account)));
-    // Accounts are told apart by case, people are not.
-    let name = name.filter(|(name, account)| name.as_str() == account.name).map(|(name, _)| name);
+    let name = account.and_then(|account| named_like(&account.name));
     Ok(match name {
         Some(name) => match desk.authority.person(&name) {
             Ok(person) if !person.suspended => Caller::Local(name),
@@ -60,6 +58,11 @@ fn local(desk: &Desk<'_>, uid: u32) -> Result<Caller, Failure> {
         },
         None => Caller::Nobody,
     })
+}
+
+/// Accounts are told apart by case, people are not.
+fn named_like(account: &str) -> Option<PersonName> {
+    PersonName::parse(account).ok().filter(|name| name.as_str() == account)
 }
 
 fn by_token(
@@ -79,12 +82,14 @@ fn by_token(
     if token.server != desk.office.name() {
         return Err(refused("the token is another server's"));
     }
-    let (found, now) = authority.person_with_key(&token.person, &token.key)?;
+    let (person, now) = authority.person_logged_in(&token.person, &token.key, token.issued_at)?;
     if now >= token.expires_at {
         return Err(refused("the token has expired"));
     }
-    let Some((person, _)) = found else {
-        return Err(refused("the key of this login, or its person, does not count any more"));
+    let Some(person) = person else {
+        return Err(refused(
+            "the person, key or second factor of this login does not count any more",
+        ));
     };
     let key = check_proof(desk, asked, visit, &actor, Some(text), &token.proof_key, now)?;
     let admin = desk.office.is_admin(&person);
@@ -194,5 +199,16 @@ fn refuse(
     match recorded {
         Ok(()) => failure,
         Err(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_a_persons_only_by_the_very_name() {
+        assert_eq!(named_like("alice"), PersonName::parse("alice").ok());
+        assert_eq!((named_like("Alice"), named_like("alice "), named_like("")), (None, None, None));
     }
 }

@@ -21,8 +21,13 @@ pub(crate) fn once(
     act: impl FnOnce() -> Result<Ran, Failure>,
 ) -> Result<Ran, Failure> {
     let key = match asked.headers.idempotency_key {
-        // Of nobody it could not be told whose it is.
-        Some(key) if method == Method::Post && *caller != Caller::Nobody => key,
+        // Of nobody it could not be told whose it is. What a host sends is good once anyway, as it is a
+        // code, or has a number; strangers at its sshd could have it use up what is kept for it.
+        Some(key)
+            if method == Method::Post && !matches!(caller, Caller::Nobody | Caller::Host(_)) =>
+        {
+            key
+        }
         _ => return act(),
     };
     let plain = |b: u8| b.is_ascii_graphic();

@@ -18,7 +18,7 @@ use crate::proof::Proved;
 use crate::{Caller, Failure, Request, Response, Transport, problem};
 
 /// How long an ordinary answer may take.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(8);
 /// The longest that one request waits for something to change.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
 /// The first pause before a call is tried again; each is twice as long.
@@ -208,7 +208,7 @@ impl Client {
         let now = self.clock.now()?;
         let Proved { mut headers, nonce } =
             self.caller.prove(&self.server, method, path, body, now)?;
-        if method != "GET" {
+        if method != "GET" && manner.repeatable {
             headers.push(("Idempotency-Key", key.to_owned()));
         }
         let timeout = ANSWER + manner.wait;
@@ -311,6 +311,7 @@ mod tests {
             Err(Failure::Broken("reset".into())),
         ]);
         let said = client.post::<Value>("/v1/login", &json!({}), Manner::once()).unwrap_err();
+        assert!(scripted.keys.lock().unwrap().is_empty(), "its answer need not be kept");
         assert!(said.to_string().contains("Whether it was done is not known"), "{said}");
         assert!(scripted.answers.lock().unwrap().is_empty());
     }

@@ -36,6 +36,10 @@ pub struct Invitation {
     pub ca: Option<Fingerprint>,
 }
 
+fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 impl Invitation {
     /// Reads it.
     ///
@@ -67,7 +71,7 @@ impl Invitation {
         let (mut code, mut pin, mut ca) = (None, None, None);
         for pair in query.split('&') {
             match pair.split_once('=') {
-                Some(("code", value)) if code.is_none() && !value.is_empty() => {
+                Some(("code", value)) if code.is_none() && is_code(value) => {
                     code = Some(SecretText::new(value.to_owned()));
                 }
                 Some(("pin", value)) if pin.is_none() => pin = Some(pin::read(value)?),
@@ -114,6 +118,7 @@ mod tests {
             "https://jit.example.com/person/alice?code=SECRET",
             "jit://jit.example.com/person/alice",
             "jit://jit.example.com/person/alice?code=",
+            "jit://jit.example.com/person/alice?code=SECRET';id",
             "jit://jit.example.com/person/alice?code=SECRET&pin=short",
             "jit://jit.example.com/person/alice?code=SECRET&code=SECRET",
             "jit://jit.example.com/person/alice?code=SECRET&ca=SHA256:AAAA",

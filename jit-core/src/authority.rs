@@ -5,6 +5,7 @@
 //! happen. A refusal leaves nothing behind but the record of it.
 
 mod beforehand;
+mod bounds;
 mod breakglass;
 mod certificates;
 mod change;
@@ -31,6 +32,7 @@ mod people;
 mod recovery;
 mod reexamine;
 mod replica;
+mod room;
 mod setup;
 mod sshd;
 
@@ -44,7 +46,7 @@ pub use beforehand::Deed;
 pub use certificates::CaPublicKey;
 pub use elsewhere::Elsewhere;
 pub use factors::{Enrolment, FactorStatus};
-pub use fleet::MOST_TOLD;
+pub use fleet::{Heard, MOST_TOLD};
 pub use grants::{Explanation, NewRequest, RevokeWhich};
 pub use invitations::Began;
 pub use keeper::Watched;

@@ -32,7 +32,8 @@ pub use host::{HostSpecification, SSHD_KEY, check_host};
 const LONGEST_AUTH_INFO: usize = 128 * 1024;
 
 /// What the key ID of a certificate says: `jit/1 grant=k7q2-m9xd user=alice may=login,sudo`, followed
-/// by ` mfa=totp@1800000000` where a second factor was proved for it.
+/// by ` mfa=totp@1800000000` where a second factor was proved for it, and by ` rule=factors` where the
+/// role takes certain factors only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId {
     /// The grant it was issued for.
@@ -43,6 +44,9 @@ pub struct KeyId {
     pub sudo: bool,
     /// The second factor that was proved when it was issued.
     pub factor: Option<ProvedFactor>,
+    /// Whether the role takes certain second factors only. Which, a certificate does not say, so it is
+    /// no proof of such a grant by itself.
+    pub rule: bool,
 }
 
 impl KeyId {
@@ -61,12 +65,19 @@ impl KeyId {
         field("jit/1")?;
         let (grant, person) = (field("grant=")?, field("user=")?);
         let sudo = field("may=")? == "login,sudo";
-        let factor = field("mfa=").ok().map(ProvedFactor::parse).transpose().map_err(|_| bad())?;
+        let (mut factor, mut rule) = (None, false);
+        for field in fields {
+            match field.strip_prefix("mfa=") {
+                Some(proved) => factor = Some(ProvedFactor::parse(proved).map_err(|_| bad())?),
+                None => rule = true,
+            }
+        }
         let key_id = KeyId {
             grant: GrantId::parse(grant).map_err(|_| bad())?,
             person: PersonName::parse(person).map_err(|_| bad())?,
             sudo,
             factor,
+            rule,
         };
         // Printing it again is the strictest check: one spelling, nothing after it.
         if key_id.to_string() == text { Ok(key_id) } else { Err(bad()) }
@@ -77,10 +88,10 @@ impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let may = if self.sudo { "login,sudo" } else { "login" };
         write!(f, "jit/1 grant={} user={} may={may}", self.grant, self.person)?;
-        match &self.factor {
-            Some(factor) => write!(f, " mfa={factor}"),
-            None => Ok(()),
+        if let Some(factor) = &self.factor {
+            write!(f, " mfa={factor}")?;
         }
+        f.write_str(if self.rule { " rule=factors" } else { "" })
     }
 }
 
@@ -415,9 +426,18 @@ mod tests {
                 (proved, mfa.into())
             );
         }
+        for ruled in [format!("{text} rule=factors"), format!("{text} mfa=totp@1 rule=factors")] {
+            let key_id = KeyId::parse(&ruled).unwrap();
+            assert!(key_id.rule);
+            assert_eq!(key_id.to_string(), ruled);
+        }
         for bad in [
             "",
             "jit/1",
+            "jit/1 grant=k7q2-m9xd user=alice may=login rule=",
+            "jit/1 grant=k7q2-m9xd user=alice may=login rule=other",
+            "jit/1 grant=k7q2-m9xd user=alice may=login rule=factors rule=factors",
+            "jit/1 grant=k7q2-m9xd user=alice may=login rule=factors mfa=totp@1",
             "jit/2 grant=k7q2-m9xd user=alice may=login",
             "jit/1 grant=k7q2-m9xd user=Alice may=login",
             "jit/1 grant=k7q2m9xd user=alice may=login",

@@ -6,21 +6,26 @@
 //! anybody is told: of any number of parallel attempts with one code, one finds it unused.
 
 pub mod code;
+mod failures;
+mod pending;
 mod proved;
 pub mod recovery;
 pub mod totp;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use code::Code;
+pub use failures::Failures;
+pub use pending::Pending;
 pub use proved::{FactorKind, ProvedFactor};
 
 use crate::config::FactorLimits;
 use crate::error::{Error, Result};
 use crate::grant::Action;
-use crate::name::{Login, PersonName};
+use crate::name::{HostName, Login, PersonName};
 use crate::seal::Vault;
 use crate::time::Timestamp;
 
@@ -30,14 +35,17 @@ use crate::time::Timestamp;
 pub struct Factors {
     /// The secret in use.
     pub totp: Option<Enrolled>,
-    /// A sealed secret whose first code has not been shown yet; it counts for nothing.
-    pub pending: Option<String>,
+    /// A secret whose first code has not been shown yet; it counts for nothing.
+    pub pending: Option<Pending>,
     /// Keyed hashes of the recovery codes left, in hexadecimal.
     pub recovery: Vec<String>,
     /// When the latest failures were, oldest first; as many as the limit asks to remember.
     pub failures: Vec<Timestamp>,
     /// Failures since the last success.
     pub consecutive: u32,
+    /// Those that hosts of the fleet reported, which count there alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_hosts: BTreeMap<HostName, Failures>,
     /// What was proved of late at ssh and sudo, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Given>,
@@ -109,24 +117,6 @@ const REMEMBERED: u64 = 600;
 const MOST_GIVEN: usize = 16;
 
 impl Factors {
-    /// Why the next attempt would not be looked at: one counter for every kind of code. Failures
-    /// that are long past are forgotten.
-    pub(crate) fn barred(
-        &mut self,
-        limits: &FactorLimits,
-        now: Timestamp,
-    ) -> Result<Option<Verdict>> {
-        self.failures.retain(|failure| now.since(*failure) < limits.period.secs());
-        if self.consecutive >= limits.lockout {
-            return Ok(Some(Verdict::LockedOut));
-        }
-        if self.failures.len() >= limits.attempts as usize {
-            let oldest = self.failures.first().copied().unwrap_or(now);
-            return Ok(Some(Verdict::Throttled { until: oldest.after(limits.period)? }));
-        }
-        Ok(None)
-    }
-
     /// Remembers what was proved, for as long as it takes to come in by it.
     pub(crate) fn remember(&mut self, given: Given) {
         let now = given.proof.at;
@@ -137,20 +127,14 @@ impl Factors {
         self.given.push(given);
     }
 
+    /// Whether who logged in then did so by the factor that is in use now.
+    pub(crate) fn proved_by_the_one_in_use(&self, logged_in: Timestamp) -> bool {
+        self.totp.as_ref().is_some_and(|enrolled| enrolled.since.is_none_or(|at| at <= logged_in))
+    }
+
     /// What was proved of late.
     pub(crate) fn given(&self, now: Timestamp) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(move |given| now.since(given.proof.at) < REMEMBERED)
-    }
-
-    /// Counts an attempt that was looked at.
-    pub(crate) fn count(&mut self, accepted: bool, now: Timestamp) {
-        if accepted {
-            self.consecutive = 0;
-            self.failures.clear();
-        } else {
-            self.consecutive = self.consecutive.saturating_add(1);
-            self.failures.push(now);
-        }
     }
 }
 
@@ -162,6 +146,9 @@ pub struct Enrolled {
     pub sealed: String,
     /// The last time step whose code was accepted; only later ones are.
     pub last_step: Option<u64>,
+    /// When it was put into use; none if that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// What came of an attempt.
@@ -224,8 +211,9 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Checks one code of `person` and brings their record up to date. The same work is done whatever
-/// the outcome: unsealing, three codes, every recovery hash.
+/// Checks one code of `person`, typed here or `from` a host of the fleet, and brings their record up
+/// to date. The same work is done whatever the outcome: unsealing, three codes, every recovery hash.
+/// An accepted code is used up everywhere.
 ///
 /// # Errors
 /// Tampered when the secret doesn't open.
@@ -234,6 +222,7 @@ pub fn attempt(
     vault: &Vault,
     person: &PersonOrNobody,
     code: &Code,
+    from: Option<&HostName>,
     limits: &FactorLimits,
     now: Timestamp,
 ) -> Result<Verdict> {
@@ -250,7 +239,7 @@ pub fn attempt(
     if factors.totp.is_none() {
         return Ok(Verdict::NotEnrolled);
     }
-    if let Some(verdict) = factors.barred(limits, now)? {
+    if let Some(verdict) = factors.barred(from, limits, now)? {
         return Ok(verdict);
     }
 
@@ -264,7 +253,7 @@ pub fn attempt(
         }
         (None, None) => Verdict::Wrong,
     };
-    factors.count(verdict.accepted(), now);
+    factors.count(from, verdict.accepted(), now);
     if let (Verdict::Totp { step }, Some(enrolled)) = (verdict, &mut factors.totp) {
         enrolled.last_step = Some(step);
     }
@@ -319,7 +308,7 @@ mod tests {
             let vault = Vault::from_master_key(&[1; 32]);
             let secret = totp::generate().unwrap();
             let sealed = totp::seal(&vault, &alice(), &secret).unwrap();
-            let totp = Some(Enrolled { sealed, last_step: None });
+            let totp = Some(Enrolled { sealed, last_step: None, since: None });
             let factors = Factors { totp, ..Factors::default() };
             Desk { vault, factors, secret }
         }
@@ -334,6 +323,7 @@ mod tests {
                 &self.vault,
                 &alice(),
                 &Code::parse(code),
+                None,
                 &limits(),
                 at(now),
             )
@@ -400,9 +390,10 @@ mod tests {
         bobs.totp = Some(Enrolled {
             sealed: totp::seal(&desk.vault, &bob, &desk.secret).unwrap(),
             last_step: None,
+            since: None,
         });
         let verdict =
-            attempt(&mut bobs, &desk.vault, &bob, &Code::parse(&code), &limits(), at(NOW));
+            attempt(&mut bobs, &desk.vault, &bob, &Code::parse(&code), None, &limits(), at(NOW));
         assert_eq!(verdict.unwrap(), Verdict::Wrong, "B's code credited to A");
         assert_eq!(desk.try_code(&shouted, NOW), Verdict::Recovery { left: 9 });
         assert_eq!(desk.try_code(&code, NOW), Verdict::Wrong);
@@ -412,7 +403,7 @@ mod tests {
     fn a_pending_secret_proves_nothing() {
         let mut desk = Desk::new();
         let enrolled = desk.factors.totp.take().unwrap();
-        desk.factors.pending = Some(enrolled.sealed);
+        desk.factors.pending = Some(Pending::new(enrolled.sealed, at(NOW)));
         let code = desk.code(NOW);
         assert_eq!(desk.try_code(&code, NOW), Verdict::NotEnrolled);
     }
@@ -422,7 +413,9 @@ mod tests {
         let mut desk = Desk::new();
         let code = Code::parse(&desk.code(NOW));
         let bob = PersonOrNobody::Person(PersonName::parse("bob").unwrap());
-        assert!(attempt(&mut desk.factors, &desk.vault, &bob, &code, &limits(), at(NOW)).is_err());
+        assert!(
+            attempt(&mut desk.factors, &desk.vault, &bob, &code, None, &limits(), at(NOW)).is_err()
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! The link between a host and its authority: what the host is told, what it tells, and what each
 //! keeps of it.
 
+mod budget;
 mod call;
 mod elsewhere;
 mod linked;
@@ -19,6 +20,8 @@ use crate::person::{IdentityKey, Person};
 use crate::store::CaKind;
 use crate::time::Timestamp;
 
+pub use budget::Budget;
+pub(crate) use budget::Room;
 pub use call::{Answer, Ask, Asker, Code, Filing, LONGEST_LINE, Question};
 pub use elsewhere::HostSession;
 pub use linked::{Linked, authorized_keys, open, out_of_reach};
@@ -95,12 +98,16 @@ pub struct Link {
     /// The host's sessions that are not over, by their number there; known to the authority alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sessions: BTreeMap<u64, HostSession>,
+    /// How much the host has told of late; known to the authority alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl Link {
     /// That of a host which never spoke to its authority.
     pub fn new(host: HostName) -> Self {
-        Link { host, told: 0, contact_at: None, ahead: 0, trouble: None, sessions: BTreeMap::new() }
+        let sessions = BTreeMap::new();
+        Link { host, told: 0, contact_at: None, ahead: 0, trouble: None, sessions, budget: None }
     }
 }
 
@@ -126,6 +133,11 @@ const TOLD: [&str; 14] = [
 /// An action of a host as the authority's log has it; none for one that is not told.
 pub fn told_action(action: &str) -> Option<&'static str> {
     TOLD.into_iter().find(|told| *told == action)
+}
+
+/// As much of a host's words as is kept: so many characters, none of which moves a cursor.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(longest).collect()
 }
 
 /// A record of a host's log, as its authority is told of it.

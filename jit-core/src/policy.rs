@@ -36,6 +36,7 @@ pub use reason::{Pattern, ReasonRule};
 pub use retold::{CHANGE, Retold, Versions};
 
 use crate::grant::Permission;
+use crate::host::Host;
 use crate::name::{GroupName, Login, PersonName, RoleName};
 use crate::person::Person;
 use crate::restriction::Restrictions;
@@ -50,6 +51,16 @@ pub struct Policy {
     pub denies: Vec<Deny>,
     /// Which policy decided, as [`version()`] has it.
     pub version: String,
+}
+
+impl Policy {
+    /// Whether some role has something for `person` on `host`, whatever else it takes.
+    pub fn reaches(&self, person: &Person, host: &Host) -> bool {
+        self.roles.iter().any(|role| {
+            role.members.iter().any(|member| member.includes(person))
+                && role.hosts.iter().any(|places| places.includes(host))
+        })
+    }
 }
 
 /// A policy as it took effect, kept so that one that does not parse changes nothing.

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use jit_core::Result;
 use jit_core::authority::Authority;
 use jit_core::link::{Told, told_action};
+use jit_core::{Kind, Result};
 
 use crate::Office;
 
@@ -13,6 +13,8 @@ use crate::Office;
 const TICK: Duration = Duration::from_millis(500);
 /// How long to wait after the authority failed.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+/// How long to wait after it said no, as it does to a host that tells more than it may.
+const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// How many records are looked at, and told, at a time.
 const PAGE: u32 = 100;
 /// So many records that are not told are looked at again rather than written down.
@@ -40,7 +42,10 @@ impl Teller<'_> {
                         eprintln!("jit-link: the log can't be told: {}", text.escape_debug());
                         trouble = text;
                     }
-                    thread::sleep(AFTER_TROUBLE);
+                    thread::sleep(match error.kind() {
+                        Kind::Refused => AFTER_REFUSAL,
+                        _ => AFTER_TROUBLE,
+                    });
                 }
             }
         }
@@ -49,7 +54,8 @@ impl Teller<'_> {
     /// Tells the next records; whether there were any.
     ///
     /// # Errors
-    /// Unavailable when the authority or the store is. They are told again then.
+    /// Unavailable when the authority or the store is; refused when they are more than a host may tell
+    /// within an hour. They are told again then.
     pub fn once(&self) -> Result<bool> {
         let before = self.here.link()?.told;
         let mut seen = before;

@@ -90,6 +90,7 @@ fn specification() -> Result<Specification> {
             person: desk::alice(),
             sudo: true,
             factor: None,
+            rule: false,
         },
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(now, now.after(jit_core::time::Span::from_secs(1800)?)?)?,

@@ -6,6 +6,7 @@ mod answer;
 mod changes;
 mod clerk;
 mod issuer;
+mod locals;
 mod metrics;
 mod sockets;
 
@@ -27,6 +28,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::answer::{Came, Desk};
 use self::changes::Changes;
 use self::issuer::CaIssuer;
+use self::locals::Locals;
 use self::metrics::Metrics;
 use self::sockets::Sockets;
 use crate::daemon::{self, Ending, Running};
@@ -67,7 +69,7 @@ async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Resul
     let looking = tokio::spawn(look_for_changes(desk, changes));
     daemon::ready("Answering");
 
-    let running = Running::new();
+    let (running, locals) = (Running::new(), Locals::default());
     let accept = async {
         loop {
             let (accepted, came) = tokio::select! {
@@ -82,19 +84,24 @@ async fn answer_all(office: Office, metrics: Metrics, sockets: Sockets) -> Resul
                     continue;
                 }
             };
-            let came = match came {
-                Some(came) => came,
-                None => match stream.peer_cred() {
-                    Ok(peer) => Came::Local { uid: peer.uid() },
-                    // Who does not say who they are is not answered.
-                    Err(_) => continue,
-                },
+            let (came, place) = match came {
+                Some(came) => (came, None),
+                None => {
+                    // Who does not say who they are is not answered, and neither is who has too many.
+                    let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { continue };
+                    let Some(place) = locals.place(uid) else { continue };
+                    (Came::Local { uid }, Some(place))
+                }
             };
             let app = app.clone().map_request(move |mut request: Request<_>| {
                 request.extensions_mut().insert(came);
                 request
             });
-            tokio::spawn(running.count(connection(stream, app, came, ending.clone())));
+            let answers = connection(stream, app, came, ending.clone());
+            tokio::spawn(running.count(async move {
+                answers.await;
+                drop(place);
+            }));
         }
     };
     tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jit_core::authority::Heard;
 use jit_core::name::HostName;
 use jit_core::person::parse_public_key;
 
@@ -101,7 +102,14 @@ endpoint!(
     Log = "host-log", Post "/v1/host/log", Host, "Puts records of the host on the log, each once",
     (Nothing, Nothing, HostLog) -> HostLogged,
     |desk, caller, _, _, body| {
-        Ok(HostLogged { answer: desk.authority.host_log(host(caller)?, &body.records)? })
+        match desk.authority.host_log(host(caller)?, &body.records)? {
+            Heard::Until(answer) => Ok(HostLogged { answer }),
+            Heard::Later { seconds } => Err(Failure::rate_limited(
+                "the host tells more than a host may within an hour",
+                u32::try_from(seconds).unwrap_or(u32::MAX),
+            )
+            .next("It keeps the rest, and tells it later by itself.")),
+        }
     }
 );
 endpoint!(

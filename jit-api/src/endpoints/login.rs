@@ -116,10 +116,10 @@ fn proved(
     print: &str,
     text: &str,
 ) -> Result<Option<IdentityKey>, Failure> {
-    let (found, _) = desk.authority.person_with_key(&login.person, print)?;
-    let line = found.as_ref().map_or(login.public_key.trim(), |(_, key)| &key.public_key);
+    let found = desk.authority.key_of_person(&login.person, print)?;
+    let line = found.as_ref().map_or(login.public_key.trim(), |key| &key.public_key);
     let signed = sshsig::check(&login.signature, proof::LOGIN, text, [line]).is_ok();
-    Ok(found.filter(|_| signed).map(|(_, key)| key))
+    Ok(found.filter(|_| signed))
 }
 
 /// One answer, whoever it is and whatever was wrong; only who waits too briefly is told to wait.

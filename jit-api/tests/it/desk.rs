@@ -245,7 +245,8 @@ fn open(at: &Path, clock: Arc<ManualClock>, name: &str) -> Authority {
     let text = format!(
         "host = 'web-1'\nstate_dir = '{0}/state'\nrun_dir = '{0}/run'\n\
          master_key_file = '{0}/master.key'\npolicy_file = '{0}/policy.toml'\n\
-         [log]\nsyslog_socket = ''\n[serve]\nname = '{name}'\nadmins = ['@admins']\n",
+         [log]\nsyslog_socket = ''\n[serve]\nname = '{name}'\nadmins = ['@admins']\n\
+         [break_glass]\nmembers = ['alice', 'ada']\nlogins = ['root']\n",
         at.display()
     );
     let config = Config::parse(Path::new("/test/jit.toml"), &text).unwrap();

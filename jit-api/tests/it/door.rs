@@ -110,6 +110,26 @@ fn an_old_token_a_removed_key_and_a_suspended_person_are_out_at_once() {
 }
 
 #[test]
+fn a_login_ends_with_the_second_factor_that_it_was_made_with() {
+    let desk = Desk::new();
+    let name = person("alice");
+    let before = desk.logged_in("alice");
+    let me = |client: &Client| desk.ask(client, "GET", "/v1/me", Value::Null).0;
+    assert_eq!(me(&before), 200);
+    // Another one that nobody has shown a code of yet changes nothing.
+    desk.authority.begin_enrolment(&Actor::Root, &name).unwrap();
+    assert_eq!(me(&before), 200);
+    let replaced = desk.logged_in("alice");
+    refused(&desk, &before, "second factor of this login does not count any more");
+    assert_eq!(me(&replaced), 200);
+    desk.authority.reset_factors(&Actor::Root, &name).unwrap();
+    refused(&desk, &replaced, "does not count any more");
+    let again = desk.logged_in("alice");
+    refused(&desk, &replaced, "does not count any more");
+    assert_eq!(me(&again), 200);
+}
+
+#[test]
 fn noise_is_refused_and_fills_no_log() {
     let desk = Desk::new();
     let before = desk.authority.verify_log().unwrap().records;

@@ -49,10 +49,12 @@ fn a_host_enrols_and_is_known_by_its_key_alone() {
         desk.ask(&Client::root(), "POST", "/v1/hosts/web-1/invitation", Value::Null);
     let code = invitation["code"].as_str().unwrap();
     let text = proof::enrol_host(SERVER, &host("web-1"), code, &print("web-1")).unwrap();
-    let body = json!({
+    let mut body = json!({
         "code": code, "host": "web-1", "public_key": line(&key("web-1")),
-        "signature": sign(&key("web-1"), proof::ENROL, &text),
+        "signature": sign(&key("mallory"), proof::ENROL, &text),
     });
+    assert_eq!(desk.ask(&anybody, "POST", "/v1/host/enrolment", body.clone()).0, 403, "not held");
+    body["signature"] = json!(sign(&key("web-1"), proof::ENROL, &text));
     let (status, answer) = desk.ask(&anybody, "POST", "/v1/host/enrolment", body.clone());
     assert_eq!(status, 200, "{answer}");
     assert_eq!(desk.ask(&anybody, "POST", "/v1/host/enrolment", body).0, 403, "once");
@@ -64,4 +66,30 @@ fn a_host_enrols_and_is_known_by_its_key_alone() {
     let thief = Client { key: key("mallory"), ..Client::host("web-1") };
     assert_eq!(asked(&thief).unwrap_err().problem().status, 401);
     assert_eq!(desk.last_record().1, "access.refuse");
+}
+
+#[test]
+fn guessing_at_invitations_is_throttled_per_address() {
+    let desk = Desk::new();
+    let ask = |path: &str, name: &str| {
+        let mut body = json!({ "code": "0", "public_key": "x", "signature": "x" });
+        body[name] = json!("web-1");
+        let body = if name.is_empty() { json!({ "code": "0", "confirmation": "x" }) } else { body };
+        desk.ask(&Client::nobody(), "POST", path, body).1["code"].clone()
+    };
+    let ways = [
+        ("/v1/enrolment", "person"),
+        ("/v1/enrolment/confirm", ""),
+        ("/v1/host/enrolment", "host"),
+    ];
+    // Each counts: thirty a minute in all.
+    for n in 0..30 {
+        let (path, name) = ways[n % 3];
+        assert_ne!(ask(path, name), "rate-limited", "{n}");
+    }
+    for (path, name) in ways {
+        assert_eq!(ask(path, name), "rate-limited", "{path}");
+    }
+    desk.clock.pass(60);
+    assert_ne!(ask(ways[0].0, ways[0].1), "rate-limited");
 }

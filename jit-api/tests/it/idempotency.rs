@@ -90,3 +90,16 @@ fn one_caller_keeps_so_many_and_what_is_kept_is_sealed() {
         assert!(!bytes.windows(15).any(|part| part == b"a recovery code"));
     }
 }
+
+#[test]
+fn nothing_is_kept_for_a_host() {
+    let desk = Desk::new();
+    let web_1 = desk.enrolled_host();
+    for login in ["deploy", "alice"] {
+        let mut request =
+            web_1.prepared(&desk, "POST", "/v1/host/askers", json!({ "login": login }));
+        request.idempotency_key = Some("k".into());
+        // Else the second would be another request under the same key.
+        assert_eq!(desk.answered(&desk.office, &request).status, 200, "{login}");
+    }
+}

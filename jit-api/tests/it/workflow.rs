@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Client, Desk};
+use crate::desk::{Client, Desk, key};
 
 fn path(view: &Value, verb: &str) -> String {
     format!("/v1/grants/{}/{verb}", view["grant"]["id"].as_str().unwrap())
@@ -86,11 +86,18 @@ fn a_requester_approves_through_no_endpoint() {
 #[test]
 fn on_the_machine_a_persons_code_stands_for_their_signature() {
     let desk = Desk::new();
-    let (alice, app) = (desk.logged_in("alice"), desk.app("bob"));
+    let alice = desk.logged_in("alice");
+    let app = desk.app("bob");
+    let (_, login) = desk.login("bob", &key("bob"), &app.code(&desk));
+    let bob = Client::token("bob", login["token"].as_str().unwrap().to_owned());
+    desk.clock.pass(60);
     let view = desk.request(&alice);
     let digest = desk.yes(&view, "bob")["digest"].clone();
     let yes =
         |code: String| json!({ "person": "bob", "digest": digest, "evidence": { "code": code } });
+    // Elsewhere it does not, and is not spent.
+    let (status, answer) = desk.ask(&bob, "POST", &path(&view, "approve"), yes(app.code(&desk)));
+    assert_eq!((status, &answer["code"]), (403, &json!("forbidden")), "{answer}");
     let root = Client::root();
     assert_eq!(desk.ask(&root, "POST", &path(&view, "approve"), yes("000000".into())).0, 403);
     let (status, answer) = desk.ask(&root, "POST", &path(&view, "approve"), yes(app.code(&desk)));
@@ -122,4 +129,7 @@ fn a_local_user_needs_no_root_and_decides_nothing_without_a_code() {
     assert_eq!(status, 200);
     let nobody = Client::unix(4_000_000_000);
     assert_eq!(desk.ask(&nobody, "GET", "/v1/me", Value::Null).0, 401);
+    let (root, name) = (jit_core::grant::Actor::Root, crate::desk::person("daemon"));
+    desk.authority.suspend(&root, &name, true).unwrap();
+    assert_eq!(desk.ask(&daemon, "GET", "/v1/me", Value::Null).0, 401);
 }

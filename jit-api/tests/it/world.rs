@@ -275,6 +275,9 @@ impl Furniture {
             ("limit", [json!(0), json!(1), json!(u32::MAX)].to_vec()),
             ("wait", [json!(0), json!(u32::MAX)].to_vec()),
             ("version", [json!(1), json!("x"), json!(u64::MAX)].to_vec()),
+            ("before", [json!(3), json!(0), json!(u64::MAX)].to_vec()),
+            ("since", [json!(NOW), json!(u64::MAX)].to_vec()),
+            ("until", [json!(NOW + 60), json!(0)].to_vec()),
             ("sequence", [json!(0), json!(1), json!(u64::MAX)].to_vec()),
             ("time", [json!(NOW), json!(0)].to_vec()),
         ]);

@@ -134,7 +134,7 @@ impl Authority {
                 Ok(who) => self.may_break(tx, &glass, &who.person, &attempt.login)?.then_some(who),
                 Err(_) => None,
             };
-            let barred = factors.barred(&self.config.factor, now)?;
+            let barred = factors.barred(None, &self.config.factor, now)?;
             let verdict = match (barred, found, allowed) {
                 (Some(factor::Verdict::Throttled { until }), ..) => Verdict::Throttled { until },
                 (Some(_), ..) => Verdict::LockedOut,
@@ -148,8 +148,8 @@ impl Authority {
                 _ => Verdict::Wrong,
             };
             match &verdict {
-                Verdict::Broken(_) => factors.count(true, now),
-                Verdict::Wrong => factors.count(false, now),
+                Verdict::Broken(_) => factors.count(None, true, now),
+                Verdict::Wrong => factors.count(None, false, now),
                 _ => {}
             }
             tx.put_factors(subject.key(), &factors)?;

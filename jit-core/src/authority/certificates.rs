@@ -194,6 +194,7 @@ impl Authority {
                     person: grant.ask().person.clone(),
                     sudo: grant.ask().sudo,
                     factor,
+                    rule: !grant.terms().factors.is_default(),
                 },
                 principals: vec![principal(&grant.ask().login, &grant.ask().place)],
                 validity: Window::new(opens, window.not_after)?,

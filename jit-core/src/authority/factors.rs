@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
-use crate::factor::{Code, Enrolled, Factors, PersonOrNobody, Verdict, recovery, totp};
+use crate::factor::{Code, Enrolled, Factors, Pending, PersonOrNobody, Verdict, recovery, totp};
 use crate::grant::{Actor, Digest, Evidence};
 use crate::id::GrantId;
-use crate::name::PersonName;
+use crate::name::{HostName, PersonName};
 use crate::secret::SecretText;
 use crate::store::Tx;
 use crate::time::Timestamp;
@@ -38,12 +38,12 @@ impl Authority {
     /// # Errors
     /// Not found.
     pub fn begin_enrolment(&self, actor: &Actor, name: &PersonName) -> Result<Enrolment> {
-        self.change(actor, "factor.enroll", name.as_str(), |tx, _| {
+        self.change(actor, "factor.enroll", name.as_str(), |tx, now| {
             known_person(tx, name)?;
             let who = PersonOrNobody::Person(name.clone());
             let secret = totp::generate()?;
             let mut factors = tx.factors(who.key())?.unwrap_or_default();
-            factors.pending = Some(totp::seal(&self.vault, &who, &secret)?);
+            factors.pending = Some(Pending::new(totp::seal(&self.vault, &who, &secret)?, now));
             tx.put_factors(who.key(), &factors)?;
             let otpauth_uri = totp::otpauth_uri(self.config.host.as_str(), name, &secret)?;
             Ok(Done::new(Enrolment { otpauth_uri }, json!({})))
@@ -54,7 +54,8 @@ impl Authority {
     /// are shown this once. The shown code is burned.
     ///
     /// # Errors
-    /// Refused when the code is wrong or nothing waits; the secret then goes on waiting.
+    /// Refused when nothing waits, or has for too long, or the code is wrong; the secret then goes on
+    /// waiting, for a few codes.
     pub fn confirm_enrolment(
         &self,
         actor: &Actor,
@@ -65,26 +66,44 @@ impl Authority {
             known_person(tx, name)?;
             let who = PersonOrNobody::Person(name.clone());
             let mut factors = tx.factors(who.key())?.unwrap_or_default();
-            let sealed = factors.pending.take().ok_or_else(|| {
-                Error::refused(format!("no new secret of {name} waits for a code"))
-                    .next(format!("jitctl mfa enroll {name}"))
-            })?;
-            let secret = totp::unseal(&self.vault, &who, &sealed)?;
+            let anew = |what: String| {
+                Error::refused(what).next(format!("Begin again: jitctl mfa enroll {name}"))
+            };
+            let refused = |factors: &Factors, error: Error| {
+                tx.put_factors(who.key(), factors)?;
+                let detail = json!({ "why": error.what(), "dropped": factors.pending.is_none() });
+                Ok(Done::new(Err(error), detail).refused())
+            };
+            let pending = factors
+                .pending
+                .take()
+                .ok_or_else(|| anew(format!("no new secret of {name} waits for a code")))?;
+            if !pending.is_open(now) {
+                let what = format!("the new secret of {name} has waited for too long, and is void");
+                return refused(&factors, anew(what));
+            }
+            let secret = totp::unseal(&self.vault, &who, &pending.sealed)?;
             let step = totp::matching_step(&secret, &Code::parse(typed), now)?;
             let Some(step) = step else {
-                return Err(Error::refused("that is no code of the new secret").next(
-                    "Wait for the next code. If it fails again, compare the clocks of phone and host.",
-                ));
+                factors.pending = pending.after_a_wrong_code();
+                let wrong = "that is no code of the new secret";
+                let error = match factors.pending {
+                    Some(_) => Error::refused(wrong).next(
+                        "Wait for the next code. If it fails again, compare the clocks of phone and host.",
+                    ),
+                    None => anew(format!("{wrong}, which is void after so many wrong ones")),
+                };
+                return refused(&factors, error);
             };
             let (codes, hashes) = recovery::generate(&self.vault, &who)?;
             let fresh = Factors {
-                totp: Some(Enrolled { sealed, last_step: Some(step) }),
+                totp: Some(Enrolled { sealed: pending.sealed, last_step: Some(step), since: Some(now) }),
                 recovery: hashes,
                 ..Factors::default()
             };
             tx.put_factors(who.key(), &fresh)?;
-            Ok(Done::new(codes, json!({ "recovery_codes": recovery::COUNT })))
-        })
+            Ok(Done::new(Ok(codes), json!({ "recovery_codes": recovery::COUNT })))
+        })?
     }
 
     /// Takes a person's factors away, lockout included: they enroll anew.
@@ -124,14 +143,14 @@ impl Authority {
     /// # Errors
     /// Not found.
     pub fn factor_status(&self, name: &PersonName) -> Result<FactorStatus> {
-        self.read(|tx, _| {
+        self.read(|tx, now| {
             known_person(tx, name)?;
             let factors = tx.factors(name.as_str())?.unwrap_or_default();
             Ok(FactorStatus {
                 enrolled: factors.totp.is_some(),
-                pending: factors.pending.is_some(),
+                locked_out: factors.locked_out(None, &self.config.factor),
+                pending: factors.pending.is_some_and(|pending| pending.is_open(now)),
                 recovery_codes: factors.recovery.len(),
-                locked_out: factors.consecutive >= self.config.factor.lockout,
             })
         })
     }
@@ -167,7 +186,7 @@ impl Authority {
             self.change(&actor, "factor.verify", name.as_str(), |tx, now| {
                 acting_person(tx, name)?;
                 let who = PersonOrNobody::Person(name.clone());
-                let verdict = self.try_code(tx, &who, typed, now)?;
+                let verdict = self.try_code(tx, &who, typed, None, now)?;
                 // The next one is this change's own: nobody else writes meanwhile.
                 let record = tx.audit_head()?.map_or(0, |head| head.sequence) + 1;
                 let mut detail = what_for;
@@ -189,13 +208,14 @@ impl Authority {
         }
     }
 
-    /// One attempt, within the caller's writing transaction: reads, counts, verifies, stores. The
+    /// One attempt, typed here or `from` a host of the fleet, within the caller's writing transaction: reads, counts, verifies, stores. The
     /// caller commits before anybody learns the verdict.
     pub(super) fn try_code(
         &self,
         tx: &dyn Tx,
         who: &PersonOrNobody,
         typed: &str,
+        from: Option<&HostName>,
         now: Timestamp,
     ) -> Result<Verdict> {
         let mut factors = self.factors_of(tx, who)?;
@@ -217,6 +237,7 @@ impl Authority {
                     &self.vault,
                     &nobody,
                     &code,
+                    from,
                     limits,
                     now,
                 )?;
@@ -224,8 +245,15 @@ impl Authority {
                 Verdict::NotEnrolled
             }
             None => {
-                let verdict =
-                    crate::factor::attempt(&mut factors, &self.vault, who, &code, limits, now)?;
+                let verdict = crate::factor::attempt(
+                    &mut factors,
+                    &self.vault,
+                    who,
+                    &code,
+                    from,
+                    limits,
+                    now,
+                )?;
                 tx.put_factors(who.key(), &factors)?;
                 verdict
             }
@@ -251,7 +279,7 @@ impl Authority {
         let sealed = totp::seal(&self.vault, &nobody, &totp::generate()?)?;
         let (_, recovery) = recovery::generate(&self.vault, &nobody)?;
         Ok(Factors {
-            totp: Some(Enrolled { sealed, last_step: None }),
+            totp: Some(Enrolled { sealed, last_step: None, since: None }),
             recovery,
             ..Factors::default()
         })

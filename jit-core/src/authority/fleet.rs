@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::bounds::{LARGEST_STATE, bound, certified, size};
 use super::grants::alive;
 use super::{Authority, Done};
-use crate::audit::Event;
+use crate::audit::{Event, Outcome};
 use crate::error::{Error, Result};
 use crate::factor::{PersonOrNobody, Verdict};
-use crate::grant::{Action, Actor, Grant, Origin, Phase};
+use crate::grant::{Action, Actor, Origin, Phase};
 use crate::host::Host;
 use crate::id::GrantId;
-use crate::link::{Asker, CaPublic, Code, Filing, HostState, KnownPerson, Link, Told};
+use crate::link::{
+    Asker, Budget, CaPublic, Code, Filing, HostState, KnownPerson, Link, Room, Told,
+};
 use crate::login::{LoginService, Offer, Standing};
 use crate::name::{HostName, Login, PersonName, Place, Reason};
+use crate::person::Person;
 use crate::policy;
 use crate::store::{CaKind, Mode, Tx};
 use crate::time::Timestamp;
@@ -22,6 +26,19 @@ use super::NewRequest;
 /// So many records are taken at a time.
 pub const MOST_TOLD: usize = 500;
 
+/// What came of telling the authority a host's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Heard {
+    /// The last record of the host's own that is on the authority's log.
+    Until(u64),
+    /// None was taken, as they are more than a host may tell within an hour.
+    Later {
+        /// From now on, there is room again.
+        seconds: u64,
+    },
+}
+
 impl Authority {
     /// What a host needs to know.
     ///
@@ -30,13 +47,20 @@ impl Authority {
     pub fn host_state(&self, name: &HostName) -> Result<HostState> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            let grants = certified(tx, &host, now)?;
+            let mut grants = certified(tx, &host, now)?;
             let mut people = Vec::new();
             for person in tx.people()? {
                 let keys = tx.identity_keys(&person.name)?;
                 if !keys.is_empty() || grants.iter().any(|g| g.ask().person == person.name) {
                     people.push(KnownPerson { person, keys });
                 }
+            }
+            let left = LARGEST_STATE.saturating_sub(size(&people)?);
+            let untold = bound(&mut grants, now, left)?;
+            if untold > 0 {
+                self.syslog().trouble(&format!(
+                    "{name} is not told of {untold} grants there, as they are too many"
+                ));
             }
             let mut ca_keys = Vec::new();
             for kind in [CaKind::User, CaKind::Host] {
@@ -53,7 +77,8 @@ impl Authority {
     }
 
     /// Checks a code that was typed on a host, as at a prompt here: one use, throttled, on the log as
-    /// the host's. It may ask for people who have a key or a grant there, and for nobody.
+    /// the host's. Failures bar that host alone. It may ask for people who have a grant there or may
+    /// ask for one, and for nobody.
     ///
     /// # Errors
     /// Refused for others; unavailable or tampered. The code is then not accepted.
@@ -66,9 +91,9 @@ impl Authority {
         self.change(&actor, "factor.verify", who.key(), |tx, now| {
             let host = enrolled(tx, name)?;
             if let PersonOrNobody::Person(person) = &who {
-                check_theirs(tx, &host, person, now)?;
+                self.check_theirs(tx, &host, person, now)?;
             }
-            let verdict = self.try_code(tx, &who, &typed.code, now)?;
+            let verdict = self.try_code(tx, &who, &typed.code, Some(name), now)?;
             let detail = json!({
                 "for": short(&typed.attempt), "who": cut(&typed.who), "result": verdict.to_string(),
             });
@@ -110,7 +135,9 @@ impl Authority {
         let action = if ask.sudo { Action::Sudo } else { Action::Login };
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &ask.person, now)?;
+            if !self.is_theirs(tx, &host, &ask.person, now)? {
+                return Ok(None);
+            }
             let decision =
                 self.offer_at(tx, &policy, &ask.person, &ask.login, name, action, now)?;
             let longest = decision.and_then(|decision| decision.longest);
@@ -122,11 +149,11 @@ impl Authority {
     /// Files a request that somebody made at a prompt of a host, who proved there who they are.
     ///
     /// # Errors
-    /// Those of [`Authority::request`]; refused for who has neither key nor grant there.
+    /// Those of [`Authority::request`]; refused for who has no business there.
     pub fn host_request(&self, name: &HostName, filing: &Filing) -> Result<Standing> {
         self.read(|tx, now| {
             let host = enrolled(tx, name)?;
-            check_theirs(tx, &host, &filing.ask.person, now)
+            self.check_theirs(tx, &host, &filing.ask.person, now)
         })?;
         let ask = crate::grant::Ask {
             person: filing.ask.person.clone(),
@@ -164,12 +191,12 @@ impl Authority {
         self.standing(id)
     }
 
-    /// Puts a host's records on the log, as what the host says; each once. Returns the last one of
-    /// its own that is on it now.
+    /// Puts a host's records on the log, as what the host says; each once. A host that tells more than
+    /// it may waits, and that is on the log as well, once an hour at most.
     ///
     /// # Errors
     /// Invalid when they are too many or no records of a host; not found, unavailable or tampered.
-    pub fn host_log(&self, name: &HostName, records: &[Told]) -> Result<u64> {
+    pub fn host_log(&self, name: &HostName, records: &[Told]) -> Result<Heard> {
         if records.len() > MOST_TOLD {
             return Err(Error::invalid(format!("more than {MOST_TOLD} records at a time")));
         }
@@ -177,34 +204,71 @@ impl Authority {
         let now = self.trusted_now(tx.as_ref())?;
         enrolled(tx.as_ref(), name)?;
         let mut link = tx.link(name)?.unwrap_or_else(|| Link::new(name.clone()));
-        let mut appended = Vec::new();
-        for told in records {
-            if told.sequence <= link.told {
-                continue;
-            }
-            let action = crate::link::told_action(&told.action).ok_or_else(|| {
-                Error::invalid(format!("`{}` is no deed of a host", told.action.escape_debug()))
-            })?;
-            let event = Event {
-                actor: Actor::Host(name.clone()),
-                action,
-                object: cut(&told.object),
-                outcome: told.outcome,
-                detail: json!({
-                    "record": told.sequence, "time": told.time.rfc3339(),
-                    "actor": cut(&told.actor), "hash": cut(&told.hash),
-                    "detail": short(&told.detail),
-                }),
-            };
-            appended.push(tx.append(&event, now)?);
-            link.told = told.sequence;
-            link.note(told);
+        let mut events = Vec::new();
+        for told in records.iter().filter(|told| told.sequence > link.told) {
+            events.push((told, as_told(name, told)?));
         }
+        let bytes = events.iter().map(|(_, event)| event.detail.to_string().len() + 300).sum();
+        let mut budget = link.budget.take().unwrap_or_else(|| Budget::new(now));
+        let room = budget.take(events.len(), bytes, now);
+        link.budget = Some(budget);
         link.contact_at = Some(now);
+        let mut appended = Vec::new();
+        let heard = match room {
+            Room::Taken => {
+                for (told, event) in events {
+                    // One may come twice in what is sent.
+                    if told.sequence > link.told {
+                        appended.push(tx.append(&event, now)?);
+                        link.told = told.sequence;
+                        link.note(told);
+                    }
+                }
+                Heard::Until(link.told)
+            }
+            Room::Later { seconds, first } => {
+                if first {
+                    let why = "it tells more than a host may within an hour, and waits";
+                    appended.push(tx.append(&too_much(name, why), now)?);
+                }
+                Heard::Later { seconds }
+            }
+        };
         tx.put_link(&link)?;
         tx.commit()?;
         appended.iter().for_each(|record| self.tell(record));
-        Ok(link.told)
+        Ok(heard)
+    }
+
+    fn check_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self.is_theirs(tx, host, name, now)? {
+            return Ok(());
+        }
+        Err(Error::refused(format!("{name} may have nothing there")))
+    }
+
+    /// Whether a host may ask about somebody: they have a grant there, or the policy has something
+    /// there that they may ask for.
+    fn is_theirs(
+        &self,
+        tx: &dyn Tx,
+        host: &Host,
+        name: &PersonName,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Some(person) = tx.person(name)?.filter(|person| !person.suspended) else {
+            return Ok(false);
+        };
+        let granted = alive(tx, None, now)?
+            .iter()
+            .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place));
+        Ok(granted || self.policy_in(tx)?.reaches(&person, host))
     }
 }
 
@@ -214,32 +278,49 @@ pub(super) fn enrolled(tx: &dyn Tx, name: &HostName) -> Result<Host> {
     })
 }
 
-/// The grants for a host of which a certificate may still be valid; a host's clock may be behind.
-fn certified(tx: &dyn Tx, host: &Host, now: Timestamp) -> Result<Vec<Grant>> {
-    let slack = crate::time::Span::from_secs(600)?;
-    let mut grants = tx.certified_grants(now.before(slack))?;
-    grants.retain(|grant| host.is_at(&grant.ask().place));
-    Ok(grants)
+/// A host that is set up anew starts with no failures of anybody's.
+pub(super) fn forget_failures(tx: &dyn Tx, name: &HostName) -> Result<()> {
+    for Person { name: person, .. } in tx.people()? {
+        if let Some(mut factors) = tx.factors(person.as_str())?
+            && factors.at_hosts.remove(name).is_some()
+        {
+            tx.put_factors(person.as_str(), &factors)?;
+        }
+    }
+    Ok(())
 }
 
-/// That a host may ask about somebody: they have a key, or a grant there.
-fn check_theirs(tx: &dyn Tx, host: &Host, name: &PersonName, now: Timestamp) -> Result<()> {
-    let person = tx.person(name)?.filter(|person| !person.suspended);
-    let known = person.is_some()
-        && (!tx.identity_keys(name)?.is_empty()
-            || alive(tx, Some(name), now)?
-                .iter()
-                .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place)));
-    if known {
-        Ok(())
-    } else {
-        Err(Error::refused(format!("{name} has no key and no grant there")))
+/// What a host's record is on the authority's log.
+fn as_told(name: &HostName, told: &Told) -> Result<Event> {
+    let action = crate::link::told_action(&told.action).ok_or_else(|| {
+        Error::invalid(format!("`{}` is no deed of a host", told.action.escape_debug()))
+    })?;
+    Ok(Event {
+        actor: Actor::Host(name.clone()),
+        action,
+        object: cut(&told.object),
+        outcome: told.outcome,
+        detail: json!({
+            "record": told.sequence, "time": told.time.rfc3339(),
+            "actor": cut(&told.actor), "hash": cut(&told.hash),
+            "detail": short(&told.detail),
+        }),
+    })
+}
+
+fn too_much(name: &HostName, why: &str) -> Event {
+    Event {
+        actor: Actor::Host(name.clone()),
+        action: "host.log",
+        object: name.to_string(),
+        outcome: Outcome::Refused,
+        detail: json!({ "why": why }),
     }
 }
 
 /// As much of a host's words as the log takes.
 fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    crate::link::cut(text, 300)
 }
 
 /// A host's facts, unless they are more than the log takes.

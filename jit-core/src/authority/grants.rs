@@ -7,6 +7,7 @@ use super::beforehand::{approver_counts, canceller_counts, denier_counts};
 use super::evidence::check_evidence;
 use super::extend::with_extensions;
 use super::known::Known;
+use super::room::check_room;
 use super::{Authority, Done, acting_person, known_person};
 use crate::error::{Error, Result};
 use crate::grant::{Action, Actor, Ask, Grant, Origin, Phase, State, Terms, Way, Yes};
@@ -17,9 +18,6 @@ use crate::person::Person;
 use crate::policy::{Decision, Policy, Verdict, decide, eligible};
 use crate::store::{GrantFilter, Tx};
 use crate::time::{Span, Timestamp};
-
-/// How many requests of one person may wait at a time.
-const MOST_WAITING: usize = 20;
 
 /// A request as it comes in.
 #[derive(Clone, Debug)]
@@ -70,14 +68,7 @@ impl Authority {
         let object = new.ask.place.to_string();
         self.change(&new.by, "grant.request", &object, |tx, now| {
             let requester = acting_person(tx, &new.ask.person)?;
-            let waiting = alive(tx, Some(&new.ask.person), now)?;
-            if waiting.iter().filter(|g| g.phase(now) == Phase::Requested).count() >= MOST_WAITING {
-                return Err(Error::refused(format!(
-                    "{} requests of {} wait for a decision already",
-                    MOST_WAITING, new.ask.person
-                ))
-                .next("Cancel one, or wait: jitctl list"));
-            }
+            check_room(tx, new, now)?;
             let known = Known::gather(tx, &new.ask, &requester, &[], now)?;
             let decision = decide(&new.ask, &policy, &known.facts(), now);
             let facts = known.facts().on_record(now);
@@ -356,8 +347,13 @@ impl Authority {
             let factors = tx.factors(name.as_str())?.unwrap_or_default();
             if factors.totp.is_none() {
                 obstacles.push(format!("{name} has no second factor: jitctl mfa enroll {name}"));
-            } else if factors.consecutive >= self.config.factor.lockout {
+            } else if factors.locked_out(None, &self.config.factor) {
                 obstacles.push(format!("{name} is locked out: jitctl mfa reset {name}"));
+            }
+            let mut hosts = hosts_at(tx, place)?;
+            hosts.retain(|host| factors.locked_out(Some(&host.name), &self.config.factor));
+            for Host { name: host, .. } in hosts {
+                obstacles.push(format!("{name} is locked out at {host}: jitctl mfa reset {name}"));
             }
             Ok(Explanation {
                 covered_until: cover.as_ref().map(|cover| cover.deadline),

@@ -17,7 +17,13 @@ use crate::time::Timestamp;
 /// Who somebody is, and a grant of theirs that nothing here knows but their certificate.
 struct Found {
     identity: Identity,
-    unknown: Option<Grant>,
+    unknown: Option<Unknown>,
+}
+
+/// What a certificate says of its grant, and whether there is a rule about factors that it doesn't say.
+struct Unknown {
+    grant: Grant,
+    rule: bool,
 }
 
 impl From<Identity> for Found {
@@ -38,16 +44,22 @@ impl Authority {
     ) -> Result<Identity> {
         let find = || self.read(|tx, now| self.find(tx, evidence, attempt, now));
         let found = find()?;
-        let Some(grant) = found.unknown else { return Ok(found.identity) };
+        let Some(Unknown { grant, rule }) = found.unknown else { return Ok(found.identity) };
         if refresh() {
             let found = find()?;
             return match found.unknown {
                 None => Ok(found.identity),
-                Some(grant) => Err(Error::refused(format!(
+                Some(Unknown { grant, .. }) => Err(Error::refused(format!(
                     "the authority knows no grant {} for this host",
                     grant.id()
                 ))),
             };
+        }
+        if rule {
+            return Err(Error::refused(format!(
+                "{} takes certain second factors, and the authority can't be asked which",
+                grant.id()
+            )));
         }
         let actor = Actor::Person(found.identity.person.clone());
         self.change(&actor, "grant.take-up", grant.id().as_str(), |tx, _| {
@@ -134,7 +146,8 @@ impl Authority {
                         Some(_) => None,
                         None => {
                             let here = Place::Host(host.name);
-                            Some(Grant::certified(&certificate, &key_id, login, here)?)
+                            let grant = Grant::certified(&certificate, &key_id, login, here)?;
+                            Some(Unknown { grant, rule: key_id.rule })
                         }
                     };
                     return Ok(Found { identity, unknown });

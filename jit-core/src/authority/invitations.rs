@@ -124,7 +124,11 @@ impl Authority {
             };
             let (codes, hashes) = recovery::generate(&self.vault, &who)?;
             let factors = Factors {
-                totp: Some(Enrolled { sealed: begun.sealed, last_step: Some(step) }),
+                totp: Some(Enrolled {
+                    sealed: begun.sealed,
+                    last_step: Some(step),
+                    since: Some(now),
+                }),
                 recovery: hashes,
                 ..Factors::default()
             };
@@ -163,6 +167,7 @@ impl Authority {
                 let anew = Link { told: 0, sessions: BTreeMap::new(), ..link };
                 tx.put_link(&anew)?;
             }
+            super::fleet::forget_failures(tx, name)?;
             tx.put_host(&host)?;
             tx.remove_invitation(&invited)?;
             let detail = json!({ "fingerprint": print, "invited_by": invitation.by,

@@ -58,7 +58,7 @@ impl LoginService for Authority {
     ) -> Result<Verdict> {
         let (subject, actor, by) = subject(who);
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
-            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let verdict = self.try_code(tx, &subject, typed, None, now)?;
             if let (Ok(who), Some(kind)) = (who, verdict.kind()) {
                 self.proved(tx, who, attempt, Proof { kind, at: now })?;
             }
@@ -341,7 +341,8 @@ impl Authority {
         crate::lockfile::is_held(&self.config.keeper_lock())
     }
 
-    /// Records that the authority checked a code that was typed here, and what came of it.
+    /// Records that the authority checked a code that was typed here, and what came of it; one that was
+    /// right counts for the roles that take its kind, as one that was checked here.
     ///
     /// # Errors
     /// Unavailable; the code must then not count.
@@ -352,7 +353,10 @@ impl Authority {
         attempt: &Attempt,
     ) -> Result<()> {
         let (subject, actor, by) = subject(who);
-        self.change(&actor, "factor.verify", subject.key(), |_, _| {
+        self.change(&actor, "factor.verify", subject.key(), |tx, now| {
+            if let (Ok(who), Some(kind)) = (who, verdict.kind()) {
+                self.proved(tx, who, attempt, Proof { kind, at: now })?;
+            }
             let detail = json!({
                 "for": attempt.describe(), "who": by, "result": verdict.to_string(),
                 "by": "the authority",

@@ -11,6 +11,7 @@ use crate::factor::{PersonOrNobody, ProvedFactor, Verdict};
 use crate::grant::{Actor, Program};
 use crate::name::{HostName, PersonName};
 use crate::person::{IdentityKey, Person};
+use crate::store::Tx;
 use crate::time::Timestamp;
 
 impl Authority {
@@ -32,7 +33,7 @@ impl Authority {
             None => (PersonOrNobody::Nobody, Actor::Program(Program::Server)),
         };
         self.change(&actor, "factor.verify", subject.key(), |tx, now| {
-            let verdict = self.try_code(tx, &subject, typed, now)?;
+            let verdict = self.try_code(tx, &subject, typed, None, now)?;
             let detail = json!({
                 "for": "login over the network", "from": from,
                 "key": who.map(|key| &key.fingerprint), "result": verdict.to_string(),
@@ -42,20 +43,33 @@ impl Authority {
         })
     }
 
-    /// The person and the enrolled key, if the key is still theirs and they may act; and the time
-    /// they were looked at.
+    /// The enrolled key, if it is this person's and they may act.
     ///
     /// # Errors
     /// Unavailable or tampered.
-    pub fn person_with_key(
+    pub fn key_of_person(
         &self,
         name: &PersonName,
         fingerprint: &str,
-    ) -> Result<(Option<(Person, IdentityKey)>, Timestamp)> {
+    ) -> Result<Option<IdentityKey>> {
+        self.read(|tx, _| Ok(with_key(tx, name, fingerprint)?.map(|(_, key)| key)))
+    }
+
+    /// The person of a login, if they may act, and its key and its second factor are still theirs; and
+    /// the time they were looked at.
+    ///
+    /// # Errors
+    /// Unavailable or tampered.
+    pub fn person_logged_in(
+        &self,
+        name: &PersonName,
+        fingerprint: &str,
+        at: Timestamp,
+    ) -> Result<(Option<Person>, Timestamp)> {
         self.read(|tx, now| {
-            let person = tx.person(name)?.filter(|person| !person.suspended);
-            let key = tx.identity_key(fingerprint)?.filter(|key| key.person == *name);
-            Ok((person.zip(key), now))
+            let factors = tx.factors(name.as_str())?.unwrap_or_default();
+            let found = with_key(tx, name, fingerprint)?.map(|(person, _)| person);
+            Ok((found.filter(|_| factors.proved_by_the_one_in_use(at)), now))
         })
     }
 
@@ -87,4 +101,14 @@ impl Authority {
         };
         self.record(&event).map(drop)
     }
+}
+
+fn with_key(
+    tx: &dyn Tx,
+    name: &PersonName,
+    fingerprint: &str,
+) -> Result<Option<(Person, IdentityKey)>> {
+    let person = tx.person(name)?.filter(|person| !person.suspended);
+    let key = tx.identity_key(fingerprint)?.filter(|key| key.person == *name);
+    Ok(person.zip(key))
 }

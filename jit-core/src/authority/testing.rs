@@ -130,7 +130,7 @@ impl Desk {
         self.authority.begin_enrolment(&Actor::Root, &name).unwrap();
         let who = PersonOrNobody::Person(name.clone());
         let tx = self.authority.store.begin(crate::store::Mode::Read).unwrap();
-        let sealed = tx.factors(who.key()).unwrap().unwrap().pending.unwrap();
+        let sealed = tx.factors(who.key()).unwrap().unwrap().pending.unwrap().sealed;
         drop(tx);
         let secret = totp::unseal(&self.authority.vault, &who, &sealed).unwrap();
         let code = totp::code_at(&secret, self.clock.now().unwrap()).unwrap();

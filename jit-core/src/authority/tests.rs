@@ -1,9 +1,11 @@
 //! The verbs of the authority on a real store.
 
 mod agreement;
+mod enrolment;
 mod evidence;
 mod factor_rules;
 mod fleet;
+mod hostile_host;
 mod life;
 mod policies;
 mod reexamine;

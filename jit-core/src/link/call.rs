@@ -21,7 +21,7 @@ use crate::time::Span;
 pub const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// How long an answer is waited for: longer than `jit-link` waits for the authority.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What PAM and sshd have asked, by way of `jit-link`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

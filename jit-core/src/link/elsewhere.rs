@@ -3,15 +3,20 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Link, Told};
+use super::{Link, Told, cut};
 use crate::audit::Outcome;
 use crate::grant::{Action, Actor};
 use crate::id::GrantId;
 use crate::name::{Login, PersonName};
 use crate::time::Timestamp;
 
-/// How many sessions of one host are kept; what is beyond stands in the log alone.
-const MOST: usize = 1000;
+/// So many sessions of one host are kept; what is beyond stands in the log alone. They are one row,
+/// which is written anew whenever the host tells something.
+const MOST: usize = 256;
+/// So many of the grants that let a session in.
+const MOST_GRANTS: usize = 16;
+/// So many characters of an address or a terminal, which are the host's words.
+const LONGEST: usize = 100;
 
 /// A session on another host that is not over, as far as that host has told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +71,8 @@ impl Link {
 fn opened(told: &Told) -> Option<HostSession> {
     let Ok(Actor::Person(person)) = Actor::try_from(told.actor.clone()) else { return None };
     let what = &told.detail["for"];
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(|text| cut(text, LONGEST));
+    let grants = told.detail["grants"].as_array()?.iter().take(MOST_GRANTS);
     Some(HostSession {
         action: serde_json::from_value(what["action"].clone()).ok()?,
         person,
@@ -75,7 +81,7 @@ fn opened(told: &Told) -> Option<HostSession> {
         until: Timestamp::parse(told.detail["until"].as_str()?).ok()?,
         rhost: text(&what["from"]),
         tty: text(&what["tty"]),
-        grants: serde_json::from_value(told.detail["grants"].clone()).ok()?,
+        grants: grants.map(|id| serde_json::from_value(id.clone()).ok()).collect::<Option<_>>()?,
         closed_at: None,
     })
 }

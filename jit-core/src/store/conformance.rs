@@ -1,5 +1,7 @@
 //! What any engine must do. Each is handed a way to open one more connection to the same store.
 
+mod together;
+
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 
@@ -55,8 +57,8 @@ pub(super) fn suite(fresh: &dyn Fn(Case<'_>), reopen: Reopen<'_>) {
     fresh(&serials_are_unique);
     fresh(&the_log_is_one_chain_whoever_writes);
     fresh(&a_writer_sees_nothing_change_under_it);
-    fresh(&what_is_done_together_is_seen_together_and_taken_back_alone);
-    fresh(&writers_who_do_several_things_together_lose_nothing);
+    fresh(&together::what_is_done_together_is_seen_together_and_taken_back_alone);
+    fresh(&together::writers_who_do_several_things_together_lose_nothing);
     fresh(&|open| a_snapshot_holds_one_state_and_stands_alone(open, reopen));
 }
 
@@ -532,88 +534,6 @@ fn a_writer_sees_nothing_change_under_it(open: Open<'_>) {
     let store = open();
     let counted = store.begin(Mode::Read).unwrap().factors("alice").unwrap().unwrap().consecutive;
     assert_eq!(u64::from(counted), 4 * rounds, "no increment was lost");
-}
-
-fn what_is_done_together_is_seen_together_and_taken_back_alone(open: Open<'_>) {
-    let (store, other) = (open(), open());
-    let people = |store: &dyn Store| -> Vec<_> {
-        let people = store.begin(Mode::Read).unwrap().people().unwrap();
-        people.iter().map(|person| person.name.to_string()).collect()
-    };
-    let put = |name: &str| {
-        let tx = store.begin(Mode::Write).unwrap();
-        tx.put_person(&person(name)).unwrap();
-        tx.append(&event(name), at(1)).unwrap();
-        tx
-    };
-    let marker = other.change_marker().unwrap();
-    store
-        .together(&mut || {
-            assert_eq!(people(store.as_ref()), [""; 0]);
-            put("alice").commit().unwrap();
-            drop(put("bob"));
-            let within = store.together(&mut || put("carol").commit().unwrap());
-            within.unwrap();
-            assert_eq!(
-                people(store.as_ref()),
-                ["alice", "carol"],
-                "as those who come later see it"
-            );
-            assert_eq!(people(other.as_ref()), [""; 0], "as others see it");
-            assert_eq!(other.change_marker().unwrap(), marker);
-            drop(put("dave"));
-        })
-        .unwrap();
-    assert_ne!(other.change_marker().unwrap(), marker);
-    assert_eq!(people(other.as_ref()), ["alice", "carol"]);
-    let tx = other.begin(Mode::Read).unwrap();
-    let objects: Vec<_> = tx.records(1, 10).unwrap().into_iter().map(|r| r.object).collect();
-    assert_eq!(objects, ["alice", "carol"]);
-    drop(tx);
-    // Nothing written, nothing seen; and each by itself again.
-    store.together(&mut || drop(put("eve"))).unwrap();
-    store.together(&mut || assert_eq!(people(store.as_ref()).len(), 2)).unwrap();
-    put("frank").commit().unwrap();
-    assert_eq!(people(other.as_ref()), ["alice", "carol", "frank"]);
-    other.check().unwrap();
-}
-
-fn writers_who_do_several_things_together_lose_nothing(open: Open<'_>) {
-    let start = Arc::new(Barrier::new(4));
-    std::thread::scope(|scope| {
-        for writer in 0..4_u64 {
-            let (store, start) = (open(), start.clone());
-            scope.spawn(move || {
-                let add = |keep: bool| {
-                    let tx = store.begin(Mode::Write).unwrap();
-                    let mut factors = tx.factors("alice").unwrap().unwrap_or_default();
-                    factors.consecutive += 1;
-                    tx.put_factors("alice", &factors).unwrap();
-                    tx.append(&event("one more"), at(1000)).unwrap();
-                    if keep {
-                        tx.commit().unwrap();
-                    }
-                };
-                start.wait();
-                for _ in 0..25 {
-                    // Some do it together, others one by one.
-                    match writer % 2 {
-                        0 => store.together(&mut || (0..5).for_each(|i| add(i != 2))).unwrap(),
-                        _ => (0..5).for_each(|i| add(i != 2)),
-                    }
-                }
-            });
-        }
-    });
-    let store = open();
-    let tx = store.begin(Mode::Read).unwrap();
-    assert_eq!(tx.factors("alice").unwrap().unwrap().consecutive, 4 * 25 * 4);
-    let mut head = None;
-    for record in tx.records(1, 1000).unwrap() {
-        crate::audit::check_next(head.as_ref(), &record).unwrap();
-        head = Some(record.head());
-    }
-    assert_eq!(head.map(|head| head.sequence), Some(4 * 25 * 4));
 }
 
 fn a_snapshot_holds_one_state_and_stands_alone(open: Open<'_>, reopen: Reopen<'_>) {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use jit_core::authority::Authority;
+use jit_core::authority::{Authority, Heard};
 use jit_core::certificate::HostSpecification;
 use jit_core::config::Config;
 use jit_core::factor::Verdict;
@@ -88,6 +88,12 @@ impl Ground {
             called: Mutex::new(web_2()),
         };
         Ground { dir, office: near, codes: Mutex::new(codes) }
+    }
+
+    /// Adds to the role of the authority's policy.
+    pub fn set_policy(&self, more: &str) {
+        std::fs::write(self.dir.path().join("office/policy.toml"), format!("{POLICY}{more}"))
+            .unwrap();
     }
 
     /// The host's own store.
@@ -236,6 +242,9 @@ impl Office for Near {
         })
     }
     fn log(&self, records: &[Told]) -> Result<u64> {
-        self.ask(|office| office.host_log(&web_2(), records))
+        match self.ask(|office| office.host_log(&web_2(), records))? {
+            Heard::Until(last) => Ok(last),
+            Heard::Later { .. } => Err(Error::refused("the host tells more than a host may")),
+        }
     }
 }

@@ -6,7 +6,7 @@ use jit_core::Kind;
 use jit_core::factor::Verdict;
 use jit_core::grant::Phase;
 use jit_core::link::{Linked, authorized_keys};
-use jit_core::login::{Entry, Evidence, LoginService};
+use jit_core::login::{Attempt, Entry, Evidence, LoginService};
 use jit_core::time::Span;
 use jit_link::{Door, Reach, Step};
 
@@ -76,6 +76,33 @@ fn a_login_asks_proves_its_factor_and_comes_in_by_the_authoritys_word() {
     });
     let log = ground.there(|office| office.last_records(20).unwrap());
     assert!(log.iter().any(|r| r.actor == "host:web-2" && r.action == "grant.request"));
+}
+
+#[test]
+fn a_role_that_takes_certain_factors_takes_them_on_a_host_too() {
+    for (takes, enters) in [("recovery", true), ("totp", false)] {
+        let ground = Ground::new();
+        ground.set_policy(&format!("factors = {{ login = ['{takes}'] }}\n"));
+        with_door(&ground, |linked| {
+            let report = report();
+            let who = linked.identify(&Evidence::Ssh(Some(&report)), &attempt()).unwrap();
+            let span = Span::from_secs(600).unwrap();
+            let filed = linked.file_request(&who, &attempt(), "the disk is full", span).unwrap();
+            assert_eq!(filed.phase, Phase::Active);
+            let entry = linked.may_enter(&who, &attempt()).unwrap();
+            assert!(matches!(entry, Entry::WantsFactor { .. }), "{entry:?}");
+            // A recovery code.
+            assert!(linked.verify_factor(Ok(&who), "wrong", &attempt()).is_ok());
+            assert!(!matches!(linked.may_enter(&who, &attempt()).unwrap(), Entry::Granted(_)));
+            let verdict = linked.verify_factor(Ok(&who), &ground.code(), &attempt()).unwrap();
+            assert!(verdict.accepted());
+            let entry = linked.may_enter(&who, &attempt()).unwrap();
+            assert_eq!(matches!(entry, Entry::Granted(_)), enters, "{takes}: {entry:?}");
+            // In another process it was not given.
+            let other = Attempt { pid: 1, ..attempt() };
+            assert!(!matches!(linked.may_enter(&who, &other).unwrap(), Entry::Granted(_)));
+        });
+    }
 }
 
 #[test]

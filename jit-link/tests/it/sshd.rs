@@ -56,7 +56,8 @@ fn the_file_that_sshd_trusts_holds_the_cas_keys_and_no_others() {
     let taken = |a: &jit_core::authority::Authority| {
         a.rotate_user_ca(&ROOT, &fingerprint(9), &public(9), "sealed", false)
     };
-    assert!(ground.there(taken).is_err());
+    let error = ground.there(taken).unwrap_err();
+    assert!(error.what().contains("must not share"), "{error}");
 }
 
 #[test]

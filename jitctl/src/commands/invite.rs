@@ -24,6 +24,9 @@ pub fn host(line: &Line, name: &HostName) -> Result<Exit> {
 
 fn answer(output: Output, head: &str, sudo: &str, invitation: &Invitation) -> Result<Exit> {
     let Invitation { join, expires_at, .. } = invitation;
+    // Somebody will type it as root: what is no invitation is not told.
+    jit_client::Invitation::parse(join)
+        .map_err(|error| error.context("what the authority answered"))?;
     let until = expires_at.local();
     let text = format!("{head}\n  {sudo}jitctl join '{join}'\nIt is good once, until {until}.");
     output.answer(text, || json!({ "join": join, "expires_at": expires_at.rfc3339() }))?;

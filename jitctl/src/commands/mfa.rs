@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::user::by_name;
 use crate::cli::Mfa as Command;
 use crate::line::{Line, NOTHING};
-use crate::output::Exit;
+use crate::output::{Exit, safe_line};
 use crate::prompt;
 
 /// How often the first code may be mistyped.
@@ -73,8 +73,13 @@ pub(super) fn sheet(uri: &SecretText) -> Result<SecretText> {
     Ok(SecretText::new(format!(
         "{}\nScan this with an authenticator app, or give it this address:\n{}\n",
         qr(uri, std::io::stdout().is_terminal())?.expose(),
-        uri.expose()
+        plain(uri).expose()
     )))
+}
+
+/// As it is printed: a server that was broken into moves no cursor.
+fn plain(text: &SecretText) -> SecretText {
+    SecretText::new(safe_line(text.expose()))
 }
 
 /// Asks for the first code until it is right.
@@ -119,7 +124,7 @@ pub(super) fn recovery_sheet(head: &str, codes: &[SecretText]) -> SecretText {
     sheet.reserve(codes.len() * 32 + 128);
     for code in codes {
         sheet.push_str("  ");
-        sheet.push_str(code.expose());
+        sheet.push_str(plain(code).expose());
         sheet.push('\n');
     }
     sheet.push_str(

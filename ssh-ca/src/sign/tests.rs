@@ -28,6 +28,7 @@ fn good() -> Specification {
             person: PersonName::parse("alice").unwrap(),
             sudo: true,
             factor: None,
+            rule: false,
         },
         principals: vec!["deploy@web-1".into()],
         validity: Window::new(at(1000), at(2000)).unwrap(),

@@ -1,11 +1,13 @@
 //! `ssh-ca signer`: its sockets, and what happens to those who wait when it goes away.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jit_core::authority::NewRequest;
@@ -250,4 +252,50 @@ fn on_a_full_disk_nobody_is_told_that_something_was_done() {
     let records = served.desk.authority.last_records(100).unwrap();
     assert_eq!(records.iter().filter(|r| r.action == "certificate.issue").count(), 24);
     served.desk.authority.verify_log().unwrap();
+}
+
+#[test]
+fn what_was_acknowledged_is_on_record_however_often_the_signer_is_killed() {
+    let mut served = Served::new();
+    let mut person = Person::enrolled(&served.desk.authority, "alice");
+    person.log_in(&mut served.connect());
+    let grant = served.desk.grant("web-1", 600, false);
+    let body = person.certify(grant.id());
+    let (address, pin, over) = (served.address, served.pin.clone(), AtomicBool::new(false));
+    let acknowledged: Vec<u64> = std::thread::scope(|scope| {
+        let ask = || {
+            let mut https = Https::connect(address, &pin).unwrap();
+            let mut serials = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let answer = person.ask(&mut https, "POST", "/v1/certificates", &body);
+                if answer.status == 200 {
+                    let line = answer.json()["certificate"].as_str().unwrap().to_owned();
+                    serials.push(Certificate::from_openssh(&line).unwrap().serial());
+                }
+            }
+            serials
+        };
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        for round in 0..6 {
+            // What was signed in the second of its start, a signer asks for again.
+            std::thread::sleep(Duration::from_millis(1500 + 61 * round));
+            served.signer.end_by(Signal::SIGKILL);
+            served.signer = served.run("signer");
+        }
+        std::thread::sleep(Duration::from_millis(1500));
+        over.store(true, Ordering::Relaxed);
+        asking.into_iter().flat_map(|asked| asked.join().unwrap()).collect()
+    });
+    let authority = &served.desk.authority;
+    let on_record = |serial: &u64| authority.issued(*serial).unwrap().is_some();
+    assert!(acknowledged.len() > 50, "too few to tell: {}", acknowledged.len());
+    assert!(acknowledged.iter().all(on_record), "{acknowledged:?}");
+    // Of one that was lost the next would have the serial number.
+    let different: BTreeSet<_> = acknowledged.iter().collect();
+    assert_eq!(different.len(), acknowledged.len(), "{acknowledged:?}");
+    // Nothing half done: each certificate has its record.
+    let records = authority.last_records(u32::MAX).unwrap();
+    let issued = records.iter().filter(|record| record.action == "certificate.issue").count();
+    assert_eq!((1..).take_while(on_record).count(), issued);
+    authority.verify_log().unwrap();
 }

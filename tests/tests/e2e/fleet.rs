@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tests::error::{Result, ensure};
+use tests::process::wait_until;
 use tests::{Fleet, Outcome, Person, Release, Terminal, need};
 
 on_both!(from_nothing_to_a_shell_and_out_again);
@@ -11,6 +12,8 @@ on_both!(from_nothing_to_a_shell_and_out_again);
 const CODE: &str = "Verification code: ";
 /// By when a host of the fleet has heard what was decided, and acted on it.
 const SOON: Duration = Duration::from_secs(6);
+/// How long is waited for what need not be quick.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// On one Debian, in the fleet of an authority on the other.
 fn from_nothing_to_a_shell_and_out_again(release: Release) -> Result<()> {
@@ -23,6 +26,7 @@ fn from_nothing_to_a_shell_and_out_again(release: Release) -> Result<()> {
     let mut session = fleet.session()?;
     session.type_line("echo $(id -un) on $(hostname)")?;
     session.expect("alice on web-1")?;
+    sessions(&fleet, "alice@web-1")?;
     // A certificate is not needed: an enrolled key and a code do as well.
     let wrong = fleet.alice.wrong_code()?;
     fleet.alice.ssh(&[&wrong], &["web-1", "true"])?.refused()?;
@@ -59,8 +63,15 @@ fn from_nothing_to_a_shell_and_out_again(release: Release) -> Result<()> {
     session.expect("ended 1")?;
     fleet.jitctl(&["revoke", &id, "--reason", "over"])?.ok()?;
     session.end_within(SOON)?;
+    sessions(&fleet, "Nobody is in.")?;
     fleet.alice.ssh(&[&fleet.alice.code()?], &["web-1", "true"])?.refused()?;
     Ok(())
+}
+
+/// What the authority soon says of the sessions on its hosts.
+fn sessions(fleet: &Fleet, say: &str) -> Result<()> {
+    let said = || fleet.jitctl(&["sessions"]).and_then(|outcome| outcome.says(say).map(drop));
+    wait_until(say, PATIENCE, || said().is_ok()).map(drop)
 }
 
 fn as_root(session: &mut Terminal, line: &str, code: &str) -> Result<()> {
@@ -100,7 +111,7 @@ fn plain_tools_get_in_as_the_ca_is_rotated_and_the_authority_goes_down() -> Resu
     fleet.alice.run("ssh -f -N -M -S master -o ControlPersist=yes web-1")?.ok()?;
     fleet.alice.run("ssh -S master -O check web-1")?.ok()?;
     fleet.jitctl(&["revoke", &id, "--reason", "over"])?.ok()?;
-    tests::process::wait_until("the master is gone", Duration::from_secs(15), || {
+    tests::process::wait_until("the master is gone", PATIENCE, || {
         fleet.alice.run("ssh -S master -O check web-1").is_ok_and(|said| said.code != 0)
     })?;
     fleet.alice.run("ssh -o BatchMode=yes web-1 true")?.refused().map(drop)
@@ -182,10 +193,10 @@ fn a_new_certificate_of_the_host_is_taken_up(fleet: &Fleet) -> Result<()> {
     let before = fleet.target.must(&format!("cut -d' ' -f2 {FILE}"))?;
     ensure(shown()?.contains(before.trim()), || "sshd shows no certificate".to_owned())?;
     fleet.target.must(&format!("rm {FILE}; systemctl restart jit-link"))?;
-    fleet.target.wait_until("a new certificate", SOON, &format!("test -e {FILE}"))?;
+    fleet.target.wait_until("a new certificate", PATIENCE, &format!("test -e {FILE}"))?;
     let now = fleet.target.must(&format!("cut -d' ' -f2 {FILE}"))?;
     ensure(now != before, || "it is the old one".to_owned())?;
-    tests::process::wait_until("sshd shows it", SOON, || {
+    tests::process::wait_until("sshd shows it", PATIENCE, || {
         shown().is_ok_and(|shown| shown.contains(now.trim()))
     })?;
     fleet.alice.run("ssh web-1 true")?.ok().map(drop)
@@ -211,7 +222,7 @@ fn the_hosts_follow_a_rotation(fleet: &Fleet) -> Result<()> {
             "test $(wc -l < /var/lib/jit/user_ca.pub) = {keys} && \
              sshd -T | grep -q '^trustedusercakeys /var/lib/jit/user_ca.pub'"
         );
-        fleet.target.wait_until("the host follows", SOON, &line)
+        fleet.target.wait_until("the host follows", PATIENCE, &line)
     };
     let first = certificate("first-cert.pub")?;
     with(&first)?.ok()?.says("alice")?;
@@ -282,7 +293,7 @@ fn programs_are_told_what_still_waits(fleet: &Fleet) -> Result<()> {
         found.and_then(|grant| Some(grant["id"].as_str()?.to_owned()))
     };
     let mut id = None;
-    tests::process::wait_until("it is in the inbox", SOON, || {
+    tests::process::wait_until("it is in the inbox", PATIENCE, || {
         id = inbox().ok().and_then(newest);
         id.is_some()
     })?;
@@ -301,7 +312,7 @@ impl Agent {
         let mut agent = Command::new("ssh-agent");
         agent.arg("-D").arg("-a").arg(&socket).args(["-P", &libraries]).stdout(Stdio::null());
         let agent = Agent(agent.env_clear().spawn()?, socket);
-        tests::process::wait_until("the agent listens", SOON, || agent.1.exists())?;
+        tests::process::wait_until("the agent listens", PATIENCE, || agent.1.exists())?;
         Ok(agent)
     }
 
@@ -337,7 +348,7 @@ fn an_agent_gets_a_certificate_and_forgets_it(fleet: &Fleet) -> Result<()> {
     let held = format!("{variable} ssh-add -l");
     alice.run(&held)?.ok()?.says("ED25519-CERT")?;
     agent.logs_in(fleet, alice)?.ok()?.says("alice")?;
-    tests::process::wait_until("it is forgotten", Duration::from_secs(30), || {
+    tests::process::wait_until("it is forgotten", PATIENCE, || {
         alice.run(&held).is_ok_and(|said| said.said("no identities"))
     })
     .map(drop)
