@@ -26,7 +26,7 @@ pub(crate) fn document() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0 OR MIT" },
             "description": "Times and durations are in seconds. Every request with a token or by a \
-                host is signed: header Jit-Proof.",
+                host is signed: header Jit-Proof. So is every answer to a host: header Jit-Answer.",
         },
         "paths": paths,
         "components": {

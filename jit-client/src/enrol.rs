@@ -46,6 +46,7 @@ impl Enrolment {
             url: invitation.url.clone(),
             pin: invitation.pin.map(|pin| pin.to_string()),
             ca_file: None,
+            ca: invitation.ca.map(|ca| ca.to_string()),
             person: person.clone(),
             key: key.file().to_owned(),
         };

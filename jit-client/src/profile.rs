@@ -5,6 +5,7 @@
 //! name   = "jit.example.com"
 //! url    = "https://jit.example.com:8443"
 //! pin    = "sha256:…"                      # without: the system's certificate authorities decide
+//! ca     = "SHA256:…"                      # the host CA, which vouches for the hosts
 //! person = "alice"
 //! key    = "/home/alice/.ssh/id_ed25519"
 //! ```
@@ -13,8 +14,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use jit_core::name::PersonName;
+use jit_core::person::parse_fingerprint;
 use jit_core::{Error, Result};
 use serde::{Deserialize, Serialize};
+use ssh_key::PublicKey;
 
 use crate::{Http, Places, Trust, pin, private};
 
@@ -37,6 +40,10 @@ pub struct Profile {
     /// Certificate authorities to believe, where there is no pin and the system's are not meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// The fingerprint of its host CA's key, which vouches for hosts: the server says which key that
+    /// is, the invitation which is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// Who somebody is there.
     pub person: PersonName,
     /// Their key.
@@ -52,6 +59,31 @@ impl Profile {
         Ok(match &self.pin {
             Some(pin) => Trust::Pin(pin::read(pin)?),
             None => Trust::Authorities(self.ca_file.clone()),
+        })
+    }
+
+    /// Of the host CA's keys that the server names, in OpenSSH form, the one that was joined.
+    ///
+    /// # Errors
+    /// Misconfigured when it is not known which that is; tampered when the server names others.
+    pub fn host_ca(&self, named: &[String]) -> Result<Option<PublicKey>> {
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let name = &self.name;
+        let ca = self.ca.as_deref().ok_or_else(|| {
+            Error::misconfigured(format!("by which key the hosts of {name} are known is not said"))
+                .next(
+                    "Ask an admin what ssh-ca public-key --host --json says on the authority, and \
+                     put ca = \"SHA256:…\" into client.toml; or join again.",
+                )
+        })?;
+        let ca = parse_fingerprint(ca)?;
+        let keys = named.iter().filter_map(|line| PublicKey::from_openssh(line).ok());
+        let mut keys = keys.filter(|key| key.fingerprint(ca.algorithm()) == ca);
+        keys.next().map(Some).ok_or_else(|| {
+            Error::tampered(format!("{} names another host CA than the one of {name}", self.url))
+                .next(format!("No key of it was taken. Ask an admin whether {ca} is still it."))
         })
     }
 
@@ -98,6 +130,9 @@ impl Profiles {
         for profile in &profiles.servers {
             check_name(&profile.name)
                 .and_then(|()| profile.trust().map(drop))
+                .and_then(|()| {
+                    profile.ca.as_deref().map_or(Ok(()), |ca| parse_fingerprint(ca).map(drop))
+                })
                 .map_err(|e| wrong(&e))?;
         }
         Ok(profiles)
@@ -138,7 +173,7 @@ impl Profiles {
     /// Misconfigured when it can't be written.
     pub fn save(&self, file: &Path) -> Result<()> {
         let mut text = HEAD.to_owned();
-        for Profile { name, url, pin, ca_file, person, key } in &self.servers {
+        for Profile { name, url, pin, ca_file, ca, person, key } in &self.servers {
             let ca_file = ca_file.as_ref().map(|file| file.display().to_string());
             let key = key.display().to_string();
             let lines = [
@@ -146,6 +181,7 @@ impl Profiles {
                 ("url", Some(url)),
                 ("pin", pin.as_deref()),
                 ("ca_file", ca_file.as_deref()),
+                ("ca", ca.as_deref()),
                 ("person", Some(person.as_str())),
                 ("key", Some(&key)),
             ];
@@ -178,12 +214,18 @@ fn check_name(name: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// Of the key below.
+    const CA: &str = "SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
     fn profile(name: &str) -> Profile {
         Profile {
             name: name.to_owned(),
             url: format!("https://{name}:8443"),
             pin: Some(format!("sha256:{}", "A".repeat(43))),
             ca_file: None,
+            ca: Some(CA.to_owned()),
             person: PersonName::parse("alice").unwrap(),
             key: "/home/al \"ice\"/.ssh/id_ed25519".into(),
         }
@@ -209,6 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn of_the_keys_that_a_server_names_the_one_that_was_joined_is_taken() {
+        let other =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let joined = profile("jit");
+        let take = |named: &[&str]| {
+            joined.host_ca(&named.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
+        };
+        let taken = take(&["no key", other, KEY]).unwrap().unwrap();
+        assert_eq!(taken.to_openssh().unwrap(), KEY);
+        assert_eq!(take(&[]).unwrap(), None);
+        for named in [&[other][..], &["no key"]] {
+            assert_eq!(take(named).unwrap_err().kind(), jit_core::Kind::Tampered);
+        }
+        let hostile = format!("{KEY}\n@cert-authority * {other}");
+        if let Ok(Some(key)) = take(&[&hostile]) {
+            assert!(!key.to_openssh().unwrap().contains('\n'));
+        }
+        let unsaid = Profile { ca: None, ..joined };
+        assert!(unsaid.host_ca(&[KEY.to_owned()]).unwrap_err().to_string().contains("client.toml"));
+    }
+
+    #[test]
     fn a_file_that_others_read_or_that_says_what_we_do_not_know_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
@@ -221,6 +285,7 @@ mod tests {
             ("name = ", "insecure = true\nname = "),
             ("one.example.com\"\nurl", "../one\"\nurl"),
             ("sha256:AAAA", "sha256:A"),
+            ("SHA256:", "SHA512:"),
         ] {
             let wrong = text.replacen(from, to, 1);
             assert_ne!(wrong, text);

@@ -83,13 +83,11 @@ impl Endpoint for Server {
         let lines = |kind| -> Result<Vec<String>, Failure> {
             Ok(desk.authority.ca_keys(kind)?.into_iter().map(|key| key.public_key).collect())
         };
-        let host_ca = lines(CaKind::Host)?;
         Ok(wire::Server {
             name: desk.office.name().to_owned(),
             time: desk.authority.now()?,
             user_ca: lines(CaKind::User)?,
-            known_hosts: host_ca.iter().map(|key| format!("@cert-authority * {key}")).collect(),
-            host_ca,
+            host_ca: lines(CaKind::Host)?,
         })
     }
 }

@@ -17,8 +17,6 @@ pub struct Server {
     pub user_ca: Vec<String>,
     /// The host CA's.
     pub host_ca: Vec<String>,
-    /// The host CA's, as lines of known_hosts.
-    pub known_hosts: Vec<String>,
 }
 
 /// What a login signs over.

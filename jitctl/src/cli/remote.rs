@@ -17,8 +17,8 @@ gives recovery codes. Nobody else ever sees the secret. For a host, run as root 
 host. An admin makes the invitation: jitctl user invite PERSON, jitctl host invite HOST.
 
 Examples:
-  jitctl join 'jit://jit.example.com:8443/person/alice?code=…&pin=…'
-  sudo jitctl join 'jit://jit.example.com:8443/host/web-2?code=…&pin=…'")]
+  jitctl join 'jit://jit.example.com:8443/person/alice?code=…&pin=…&ca=…'
+  sudo jitctl join 'jit://jit.example.com:8443/host/web-2?code=…&pin=…&ca=…'")]
 pub struct Join {
     /// What the admin sent, in quotes
     #[arg(value_name = "INVITATION")]

@@ -3,7 +3,7 @@
 use jit_api::endpoints::{certificates, server};
 use jit_api::proof;
 use jit_api::wire::{Certify, Nothing, Server};
-use jit_client::{Client, Manner, SigningKey};
+use jit_client::{Client, Manner, Profile, SigningKey};
 use jit_core::clock::{Clock, SystemClock};
 use jit_core::grant::{Grant, Phase};
 use jit_core::id::GrantId;
@@ -78,6 +78,21 @@ pub fn certificate(there: &There, grant: &GrantId, key: &SigningKey) -> Result<S
 /// Unavailable.
 pub fn server(client: &Client) -> Result<Server> {
     client.call::<server::Server>(&Nothing {}, &Nothing {}, &Nothing {}, Manner::default())
+}
+
+/// What known_hosts is to say, so that `hosts`, ssh's patterns, are known by the authority's host CA:
+/// nothing where it has none. Made here of the key alone, as a line of the server's could be for any
+/// host.
+///
+/// # Errors
+/// As [`Profile::host_ca`]; unavailable.
+pub fn known_hosts(client: &Client, profile: &Profile, hosts: &str) -> Result<Option<String>> {
+    let Some(mut key) = profile.host_ca(&server(client)?.host_ca)? else { return Ok(None) };
+    key.set_comment("");
+    let key = key
+        .to_openssh()
+        .map_err(|e| Error::invalid(format!("the host CA's key can't be written: {e}")))?;
+    Ok(Some(format!("@cert-authority {hosts} {}", key.trim())))
 }
 
 /// The host that is meant; a label can't be connected to.

@@ -52,7 +52,7 @@ pub fn run(reach: &Reach, ssh: &Ssh, output: Output) -> Result<Exit> {
     command.arg("-o").arg(format!("IdentityFile={}", profile.key.display()));
     // By the name that was granted, wherever ssh's own configuration says that it is.
     command.arg("-o").arg(format!("HostKeyAlias={host}"));
-    if let Some(known) = known_hosts(&line, profile)? {
+    if let Some(known) = known_hosts(&line, profile, host)? {
         // Beside the files that ssh looks into.
         command.arg("-o").arg(format!("KnownHostsCommand=/bin/cat {known}"));
     }
@@ -128,12 +128,13 @@ fn event(line: &Line, what: &str, grant: &Grant, words: impl FnOnce() -> String)
 }
 
 /// A file with the authority's host CA, for ssh; none where the path is not one that ssh takes.
-fn known_hosts(line: &Line, profile: &Profile) -> Result<Option<String>> {
-    let server = access::server(access::there(line)?.client())?;
+fn known_hosts(line: &Line, profile: &Profile, host: &HostName) -> Result<Option<String>> {
+    let client = access::there(line)?.client();
+    let known = access::known_hosts(client, profile, host.as_str())?;
+    let Some(known) = known else { return Ok(None) };
     let file = profile.state(&Places::of_user()?)?.join("known_hosts");
-    private::write(&file, &(server.known_hosts.join("\n") + "\n"))?;
+    private::write(&file, &format!("{known}\n"))?;
     let name = file.display().to_string();
     // ssh splits it at spaces and expands what begins with %.
-    Ok(Some(name)
-        .filter(|name| !server.known_hosts.is_empty() && !name.contains([' ', '%', '"', '\''])))
+    Ok(Some(name).filter(|name| !name.contains([' ', '%', '"', '\''])))
 }

@@ -20,15 +20,11 @@ pub fn run(reach: &Reach, wanted: &SshConfig, output: Output) -> Result<Exit> {
     let profile = joined_one(reach)?;
     let hosts = patterns(&wanted.hosts)?;
     let client = Client::new(Box::new(profile.transport()?), &profile.name, Caller::Unproved);
-    let server = access::server(&client)?;
     let block = block(profile, &hosts)?;
     let mark = format!("jit:{}", profile.name);
     // For these hosts alone, not for whatever else somebody connects to.
-    let known: Vec<String> = server
-        .known_hosts
-        .iter()
-        .map(|line| format!("{} {mark}", line.replacen(" * ", &format!(" {hosts} "), 1)))
-        .collect();
+    let known = access::known_hosts(&client, profile, &hosts)?;
+    let known: Vec<String> = known.iter().map(|line| format!("{line} {mark}")).collect();
     let places = Places::of_user()?;
     let (config_file, known_file) =
         (places.home.join(".ssh/config"), places.home.join(".ssh/known_hosts"));

@@ -158,6 +158,16 @@ fn plain_ssh_gets_in_through_ssh_config_while_there_is_access_and_jitctl_ssh_ask
     assert_eq!(std::fs::read_to_string(alice.file(".ssh/config")).unwrap(), once);
     let known = std::fs::read_to_string(alice.file(".ssh/known_hosts")).unwrap();
     assert!(known.starts_with("@cert-authority web-* ssh-ed25519 "), "{known}");
+    // What the server says is believed of the host CA that came with the invitation alone.
+    let profile = alice.file(".config/jit/client.toml");
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let ca = text.lines().find(|line| line.starts_with("ca = ")).unwrap();
+    let other = format!("ca = \"SHA256:{}\"", "A".repeat(43));
+    std::fs::write(&profile, text.replace(ca, &other)).unwrap();
+    let refused = alice.run(&["ssh-config", "--hosts", "db-*", "--write"]);
+    refused.code(5).says("names another host CA");
+    assert_eq!(std::fs::read_to_string(alice.file(".ssh/known_hosts")).unwrap(), known);
+    std::fs::write(&profile, text).unwrap();
 
     let config = alice.file(".ssh/config");
     let ssh = |arguments: &[&str]| {
