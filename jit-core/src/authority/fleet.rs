@@ -265,7 +265,7 @@ impl Authority {
         let Some(person) = tx.person(name)?.filter(|person| !person.suspended) else {
             return Ok(false);
         };
-        let granted = alive(tx, None, now)?
+        let granted = alive(tx, Some(name), now)?
             .iter()
             .any(|g| g.phase(now) == Phase::Active && host.is_at(&g.ask().place));
         Ok(granted || self.policy_in(tx)?.reaches(&person, host))

@@ -37,6 +37,19 @@ fn a_host_asks_for_those_who_can_be_its_own_and_is_throttled_as_a_prompt_is() {
 }
 
 #[test]
+fn a_grant_there_makes_its_own_person_a_hosts_and_nobody_else() {
+    let fleet = Fleet::new();
+    let office = &fleet.office.authority;
+    let about_carol = || office.host_factor(&web_1(), &code(Some("carol"), "000000"));
+    // carol may ask for nothing there.
+    assert_eq!(about_carol().unwrap_err().kind(), Kind::Refused);
+    office.grant_alone(&Actor::Root, &ask("alice", 600)).unwrap();
+    assert_eq!(about_carol().unwrap_err().kind(), Kind::Refused, "it is alice's");
+    office.grant_alone(&Actor::Root, &ask("carol", 600)).unwrap();
+    assert_eq!(about_carol().unwrap(), Verdict::Wrong);
+}
+
+#[test]
 fn wrong_codes_that_a_host_reports_bar_nobody_elsewhere() {
     let fleet = Fleet::new();
     let (desk, office) = (&fleet.office, &fleet.office.authority);
