@@ -35,7 +35,6 @@ endpoint!(
     |desk, _, _, _, confirm| {
         desk.limit()?;
         let (person, codes) = desk.authority.confirm_person(&confirm.confirmation, &confirm.code)?;
-        let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
-        Ok(wire::Confirmed { person, recovery_codes })
+        Ok(wire::Confirmed::of(person, &codes))
     }
 );

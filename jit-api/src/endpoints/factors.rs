@@ -29,8 +29,7 @@ endpoint!(
     |desk, caller, ByName { name }, _, first| {
         own(caller, &name)?;
         let codes = desk.authority.confirm_enrolment(&caller.actor(), &name, &first.code)?;
-        let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
-        Ok(Confirmed { person: name, recovery_codes })
+        Ok(Confirmed::of(name, &codes))
     }
 );
 endpoint!(
@@ -41,8 +40,7 @@ endpoint!(
     |desk, caller, ByName { name }, _, body| {
         theirs(desk, caller, &name, body.code.as_deref(), "make new recovery codes")?;
         let codes = desk.authority.new_recovery_codes(&caller.actor(), &name)?;
-        let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
-        Ok(Confirmed { person: name, recovery_codes })
+        Ok(Confirmed::of(name, &codes))
     }
 );
 endpoint!(

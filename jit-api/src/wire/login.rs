@@ -1,6 +1,7 @@
 //! The server, logging in, enrolling, and who one is.
 
 use jit_core::name::{GroupName, PersonName};
+use jit_core::secret::SecretText;
 use jit_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -127,4 +128,11 @@ pub struct Confirmed {
     pub person: PersonName,
     /// Shown this once.
     pub recovery_codes: Vec<String>,
+}
+
+impl Confirmed {
+    pub(crate) fn of(person: PersonName, codes: &[SecretText]) -> Self {
+        let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
+        Confirmed { person, recovery_codes }
+    }
 }

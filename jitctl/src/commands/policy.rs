@@ -32,7 +32,7 @@ pub fn run(
         Command::Test { file, policy } => test(open, file, policy.as_deref(), output),
         Command::Show { person } => {
             let line = open()?;
-            let policy = in_force(&line)?;
+            let (policy, _) = in_force(&line)?;
             let people = World::enrolled(&line.way)?.people;
             let person = person.as_ref().map(|name| {
                 people.iter().find(|person| person.name == *name).ok_or_else(|| {
@@ -44,10 +44,10 @@ pub fn run(
     }
 }
 
-/// The policy in force.
-fn in_force(line: &Line) -> Result<Policy> {
-    let policy = line.way.call::<policy::Show>(&NOTHING, &NOTHING, &NOTHING)?;
-    Policy::parse(Path::new("policy.toml"), &policy.text)
+/// The policy in force, and what is wrong with the file where it is an older one.
+fn in_force(line: &Line) -> Result<(Policy, Option<String>)> {
+    let told = line.way.call::<policy::Show>(&NOTHING, &NOTHING, &NOTHING)?;
+    Ok((Policy::parse(Path::new("policy.toml"), &told.text)?, told.trouble))
 }
 
 fn test(
@@ -58,7 +58,7 @@ fn test(
 ) -> Result<Exit> {
     let policy = match policy {
         Some(path) => Policy::parse(path, &draft(path)?)?,
-        None => in_force(&open()?)?,
+        None => in_force(&open()?)?.0,
     };
     let outcomes = cases::run(file, &draft(file)?, &policy, || World::enrolled(&open()?.way))?;
     let mut text = String::new();
@@ -98,12 +98,11 @@ fn check(
             (Policy::load(&file)?, file.display().to_string())
         }
         (None, None) => {
-            let line = open()?;
-            let told = line.way.call::<policy::Show>(&NOTHING, &NOTHING, &NOTHING)?;
-            if let Some(trouble) = told.trouble {
+            let (policy, trouble) = in_force(&open()?)?;
+            if let Some(trouble) = trouble {
                 return Err(Error::misconfigured(trouble));
             }
-            (in_force(&line)?, "the authority's policy".to_owned())
+            (policy, "the authority's policy".to_owned())
         }
     };
     // What it says can be judged only where people and hosts are known.
